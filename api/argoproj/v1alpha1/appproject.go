@@ -121,7 +121,7 @@ type JWTToken struct {
 
 // OrphanedResources reports objects that no Application owns.
 type OrphanedResources struct {
-	// Warn raises a condition; absent means true.
+	// Warn raises a condition; absent means false.
 	Warn *bool `json:"warn,omitempty"`
 
 	// Ignore lists objects that are expected.
