@@ -1,0 +1,83 @@
+package diff
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
+
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+)
+
+// UndecidedError reports that only the server can tell what an apply would
+// change: ask it with a dry run and hand the answer to FromDryRun.
+type UndecidedError struct {
+	Key   object.Key
+	Cause string
+}
+
+func (e *UndecidedError) Error() string {
+	return fmt.Sprintf("%s: cannot be compared without the server: %s", e.Key, e.Cause)
+}
+
+// InvalidError reports a desired object that the server would refuse.
+type InvalidError struct {
+	Key      object.Key
+	Problems []Problem // at least one, in the order found
+}
+
+// Problem is one thing wrong with an object.
+type Problem struct {
+	Path    string // as the server writes it, such as .spec.replicas; may be empty
+	Message string // in the server's words
+}
+
+func (e *InvalidError) Error() string {
+	const shown = 3
+	parts := make([]string, 0, shown+1)
+	for i, p := range e.Problems {
+		if i == shown {
+			parts = append(parts, fmt.Sprintf("and %d more", len(e.Problems)-i))
+			break
+		}
+		parts = append(parts, p.String())
+	}
+	return fmt.Sprintf("%s: %s", e.Key, strings.Join(parts, "; "))
+}
+
+func (p Problem) String() string {
+	if p.Path == "" {
+		return p.Message
+	}
+	return p.Path + ": " + p.Message
+}
+
+// invalid translates what the typed library says of an object. The messages
+// may quote values, so those of Secrets are cut before the quotation.
+func invalid(key object.Key, err error) *InvalidError {
+	out := &InvalidError{Key: key}
+	var list typed.ValidationErrors
+	if !errors.As(err, &list) || len(list) == 0 {
+		list = typed.ValidationErrors{{ErrorMessage: err.Error()}}
+	}
+	for _, one := range list {
+		p := Problem{Path: one.Path, Message: wording(one.ErrorMessage)}
+		if isSecret(key) {
+			p.Message = quotation.ReplaceAllString(p.Message, "")
+		}
+		out.Problems = append(out.Problems, p)
+	}
+	return out
+}
+
+var (
+	quotation = regexp.MustCompile(`(?s),? (?:got|with value|for key|quantity|parsing|decode|unmarshal)\b.*`)
+	goValue   = regexp.MustCompile(`&?value\.valueUnstructured\{Value:(.*)\}`)
+)
+
+// wording puts a message on one line, without the library's Go syntax.
+func wording(message string) string {
+	return goValue.ReplaceAllString(strings.ReplaceAll(message, "\n", "; "), "$1")
+}

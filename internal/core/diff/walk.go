@@ -1,0 +1,244 @@
+package diff
+
+import (
+	"maps"
+	"slices"
+
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	smd "sigs.k8s.io/structured-merge-diff/v6/schema"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+)
+
+// difference is a Field while its cause is still looked into.
+type difference struct {
+	Field
+	path     fieldpath.Path
+	byServer any // what the schema says the server puts where nothing is given
+}
+
+// walker lists where two values of one type differ. It descends as far as both
+// sides are alike in shape, so that a field names the smallest thing that
+// differs: an item of a keyed list by its keys, of another list by its index.
+type walker struct {
+	schema *smd.Schema
+	found  []difference
+}
+
+// absent stands for a field that is not there, other than one that is null.
+type absent struct{}
+
+func isAbsent(v any) bool { _, ok := v.(absent); return ok }
+
+func equal(a, b any) bool {
+	if isAbsent(a) || isAbsent(b) {
+		return isAbsent(a) && isAbsent(b)
+	}
+	return value.Equals(value.NewValueInterface(a), value.NewValueInterface(b))
+}
+
+// differences compares two objects of the type tr.
+func (w *walker) differences(tr smd.TypeRef, live, next map[string]any) []difference {
+	w.value(fieldpath.Path{}, smd.StructField{Type: tr}, live, next)
+	slices.SortStableFunc(w.found, func(a, b difference) int { return a.path.Compare(b.path) })
+	return w.found
+}
+
+func (w *walker) value(path fieldpath.Path, field smd.StructField, live, next any) {
+	if equal(live, next) {
+		return
+	}
+	atom, _ := w.schema.Resolve(field.Type)
+	switch l := live.(type) {
+	case map[string]any:
+		if n, ok := next.(map[string]any); ok {
+			w.object(path, atom.Map, l, n)
+			return
+		}
+	case []any:
+		if n, ok := next.([]any); ok && w.list(path, atom.List, l, n) {
+			return
+		}
+	}
+	w.add(path, field, live, next)
+}
+
+func (w *walker) add(path fieldpath.Path, field smd.StructField, live, next any) {
+	d := difference{path: path.Copy(), byServer: field.Default}
+	d.Path, d.Op, d.Old, d.New = text(path), Changed, live, next
+	switch {
+	case isAbsent(live):
+		d.Op, d.Old = Added, nil
+	case isAbsent(next):
+		d.Op, d.New = Removed, nil
+	}
+	w.found = append(w.found, d)
+}
+
+func (w *walker) object(path fieldpath.Path, t *smd.Map, live, next map[string]any) {
+	names := slices.Collect(maps.Keys(live))
+	for name := range next {
+		if _, ok := live[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		field := fieldOf(t, name)
+		l, n := lookup(live, name), lookup(next, name)
+		if t != nil && n == nil && !field.Type.Nullable {
+			n = absent{} // the server drops a null where none is allowed
+		}
+		w.value(append(path, fieldpath.FieldNameElement(name)), field, l, n)
+	}
+}
+
+func lookup(m map[string]any, name string) any {
+	if v, ok := m[name]; ok {
+		return v
+	}
+	return absent{}
+}
+
+func fieldOf(t *smd.Map, name string) smd.StructField {
+	if t == nil {
+		return smd.StructField{}
+	}
+	if field, ok := t.FindField(name); ok {
+		return field
+	}
+	return smd.StructField{Type: t.ElementType}
+}
+
+// list compares two lists item by item. It returns false when they are better
+// shown as a whole: lists of scalars, and lists of which no item can be named.
+func (w *walker) list(path fieldpath.Path, t *smd.List, live, next []any) bool {
+	var element smd.TypeRef
+	if t != nil {
+		element = t.ElementType
+	}
+	if t != nil && t.ElementRelationship == smd.Associative {
+		l, okLive := w.index(t, live)
+		n, okNext := w.index(t, next)
+		if okLive && okNext {
+			w.items(path, element, l, n)
+			return true
+		}
+	}
+	if !containers(live) || !containers(next) {
+		return false
+	}
+	for i := range max(len(live), len(next)) {
+		var l, n any = absent{}, absent{}
+		if i < len(live) {
+			l = live[i]
+		}
+		if i < len(next) {
+			n = next[i]
+		}
+		w.value(append(path, fieldpath.IndexElement(i)), smd.StructField{Type: element}, l, n)
+	}
+	return true
+}
+
+func containers(list []any) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(v any) bool {
+		switch v.(type) {
+		case map[string]any, []any:
+			return false
+		}
+		return true
+	})
+}
+
+// item is one entry of a keyed list or a set.
+type item struct {
+	element fieldpath.PathElement
+	name    string // text of element
+	value   any
+}
+
+// index names the items of a keyed list or set. It fails when an item has no
+// name of its own.
+func (w *walker) index(t *smd.List, list []any) ([]item, bool) {
+	out := make([]item, 0, len(list))
+	seen := make(map[string]bool, len(list))
+	for _, v := range list {
+		element, ok := w.element(t, v)
+		if !ok {
+			return nil, false
+		}
+		name := elementText(element)
+		if seen[name] {
+			return nil, false
+		}
+		seen[name] = true
+		out = append(out, item{element: element, name: name, value: v})
+	}
+	return out, true
+}
+
+func (w *walker) element(t *smd.List, v any) (fieldpath.PathElement, bool) {
+	if len(t.Keys) == 0 {
+		switch v.(type) {
+		case nil, map[string]any, []any:
+			return fieldpath.PathElement{}, false
+		}
+		return fieldpath.ValueElement(value.NewValueInterface(v)), true
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return fieldpath.PathElement{}, false
+	}
+	atom, _ := w.schema.Resolve(t.ElementType)
+	keys := make(value.FieldList, 0, len(t.Keys))
+	for _, name := range t.Keys {
+		key, ok := m[name]
+		if !ok {
+			key = fieldOf(atom.Map, name).Default
+		}
+		keys = append(keys, value.Field{Name: name, Value: value.NewValueInterface(key)})
+	}
+	keys.Sort()
+	return fieldpath.PathElement{Key: &keys}, true
+}
+
+// items compares by name, then the order of what both sides have.
+func (w *walker) items(path fieldpath.Path, element smd.TypeRef, live, next []item) {
+	byName := make(map[string]item, len(next))
+	for _, n := range next {
+		byName[n.name] = n
+	}
+	var common []string
+	for _, l := range live {
+		n, ok := byName[l.name]
+		if !ok {
+			w.value(append(path, l.element), smd.StructField{Type: element}, l.value, absent{})
+			continue
+		}
+		common = append(common, l.name)
+		w.value(append(path, l.element), smd.StructField{Type: element}, l.value, n.value)
+		delete(byName, l.name)
+	}
+	var order []string
+	for _, n := range next {
+		if _, isNew := byName[n.name]; isNew {
+			w.value(append(path, n.element), smd.StructField{Type: element}, absent{}, n.value)
+			continue
+		}
+		order = append(order, n.name)
+	}
+	if !slices.Equal(common, order) {
+		w.found = append(w.found, difference{
+			path:  path.Copy(),
+			Field: Field{Path: text(path), Op: Reordered, Old: anyList(common), New: anyList(order)},
+		})
+	}
+}
+
+func anyList(names []string) []any {
+	out := make([]any, len(names))
+	for i, name := range names {
+		out[i] = name
+	}
+	return out
+}
