@@ -52,6 +52,11 @@ type DirectoryOptions struct {
 	Recurse bool   `json:"recurse,omitempty"`
 	Include string `json:"include,omitempty"` // glob on the path relative to the directory, "{a,b}" for alternatives; "*" crosses "/"
 	Exclude string `json:"exclude,omitempty"` // same; wins over Include
+
+	// AnyExtension reads every file as YAML, not only *.yaml, *.yml and *.json.
+	AnyExtension bool `json:"anyExtension,omitempty"`
+	// SkipMarker leaves out files that contain this text; empty skips none.
+	SkipMarker string `json:"skipMarker,omitempty"`
 }
 
 // KustomizeOptions are laid over the kustomization file before it is built.
@@ -148,4 +153,5 @@ type Result struct {
 	Manifests []object.Manifest // in the order of the tool's output; keys as written, not defaulted
 	Warnings  []string          // for the user, e.g. a file that was skipped and why
 	Impure    string            // why equal inputs may render differently ("the chart uses now"); empty: they do not
+	Digest    string            // of the objects, see Digest; equal digests mean equal output
 }

@@ -1,0 +1,246 @@
+package render
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// Limits of one plain directory.
+const (
+	DefaultCombinedLimit = 10 << 20 // bytes of all manifest files together
+	DefaultFilesLimit    = 50_000   // files and directories looked at
+)
+
+// DirectoryRenderer renders plain YAML and JSON files. The zero value is ready
+// to use.
+//
+// Files are taken in lexical order, those of a subdirectory where its name
+// stands. A file that is no Kubernetes manifest at all is left out with a
+// warning; one that looks like a manifest and cannot be decoded fails the
+// render. A directory without manifests renders to nothing, without an error.
+type DirectoryRenderer struct {
+	CombinedLimit int64 // bytes; 0 means DefaultCombinedLimit
+	FilesLimit    int   // 0 means DefaultFilesLimit
+}
+
+// Render implements Renderer.
+func (d DirectoryRenderer) Render(ctx context.Context, req Request, tree source.Tree) (Result, error) {
+	w, err := d.newWalk(req, tree)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := w.dir(ctx, w.root); err != nil {
+		return Result{}, err
+	}
+	return Result{Tool: Directory, Manifests: w.manifests, Warnings: w.warnings.list(), Digest: Digest(w.manifests)}, nil
+}
+
+// walk is one render of a directory.
+type walk struct {
+	tree             source.Tree
+	root             string
+	opts             DirectoryOptions
+	include, exclude *regexp.Regexp
+	bytesLeft        int64
+	bytesLimit       int64
+	filesLeft        int
+	filesLimit       int
+
+	decoder   object.Decoder
+	manifests []object.Manifest
+	warnings  warnings
+}
+
+func (d DirectoryRenderer) newWalk(req Request, tree source.Tree) (*walk, error) {
+	w := &walk{tree: tree, bytesLimit: d.CombinedLimit, filesLimit: d.FilesLimit}
+	if w.bytesLimit == 0 {
+		w.bytesLimit = DefaultCombinedLimit
+	}
+	if w.filesLimit == 0 {
+		w.filesLimit = DefaultFilesLimit
+	}
+	w.bytesLeft, w.filesLeft = w.bytesLimit, w.filesLimit
+	if req.Directory != nil {
+		w.opts = *req.Directory
+	}
+	var err error
+	if w.root, err = CleanPath(req.Path); err != nil {
+		return nil, err
+	}
+	if w.include, err = optionalGlob("include", w.opts.Include); err != nil {
+		return nil, err
+	}
+	if w.exclude, err = optionalGlob("exclude", w.opts.Exclude); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func optionalGlob(field, pattern string) (*regexp.Regexp, error) {
+	if pattern == "" {
+		return nil, nil
+	}
+	re, err := glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", field, err)
+	}
+	return re, nil
+}
+
+func (w *walk) dir(ctx context.Context, dir string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := w.tree.ReadDir(dir)
+	if err != nil {
+		return explainPath(w.tree, dir, err)
+	}
+	if w.filesLeft -= len(entries); w.filesLeft < 0 {
+		return fmt.Errorf("path %q: has more than %d files; split it or set directory.exclude", w.root, w.filesLimit)
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if e.IsDir() {
+			if !w.opts.Recurse {
+				continue
+			}
+			if err := w.dir(ctx, name); err != nil {
+				return err
+			}
+			continue
+		}
+		if !w.wanted(name) {
+			continue
+		}
+		if e.Type()&fs.ModeSymlink != 0 {
+			if skip, err := w.isDirLink(name); err != nil || skip {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if err := w.file(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wanted decides by name alone.
+func (w *walk) wanted(name string) bool {
+	rel := name
+	if w.root != "." {
+		rel = strings.TrimPrefix(name, w.root+"/")
+	}
+	if w.exclude != nil && w.exclude.MatchString(rel) {
+		return false
+	}
+	if w.include != nil && !w.include.MatchString(rel) {
+		return false
+	}
+	switch path.Ext(name) {
+	case ".yaml", ".yml", ".json", ".jsonnet":
+		return true
+	}
+	return w.opts.AnyExtension
+}
+
+// isDirLink reports links to directories; they are not followed, which also
+// keeps the walk finite. A link to nothing is an error rather than an absence:
+// what it should have declared may be running.
+func (w *walk) isDirLink(name string) (bool, error) {
+	info, err := w.tree.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("%s: is a symbolic link to a file that does not exist", name)
+	}
+	if err != nil {
+		return false, err
+	}
+	if info.IsDir() {
+		w.warnings.add("%s: is a link to a directory and was not followed", name)
+	}
+	return info.IsDir(), nil
+}
+
+func (w *walk) file(name string) error {
+	if path.Ext(name) == ".jsonnet" && !w.opts.AnyExtension {
+		return fmt.Errorf("%s: jsonnet is not supported yet: leave the file out with directory.exclude %q or commit what it generates", name, "*.jsonnet")
+	}
+	data, err := w.tree.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if w.bytesLeft -= int64(len(data)); w.bytesLeft < 0 {
+		return fmt.Errorf("path %q: manifests have more than %d bytes together, reached at %s; split it or set directory.exclude", w.root, w.bytesLimit, name)
+	}
+	if w.opts.SkipMarker != "" && bytes.Contains(data, []byte(w.opts.SkipMarker)) {
+		return nil
+	}
+	manifests, err := w.decode(name, data)
+	if err == nil {
+		w.manifests = append(w.manifests, manifests...)
+		return nil
+	}
+	bad, ok := errors.AsType[*object.DecodeError](err)
+	if ok && bad.Document == 0 && bad.Problem != object.ProblemLimit && !looksLikeManifest(data) {
+		w.warnings.add("%s: was left out because it is not a Kubernetes manifest", name)
+		return nil
+	}
+	return err
+}
+
+func (w *walk) decode(name string, data []byte) ([]object.Manifest, error) {
+	if path.Ext(name) == ".json" {
+		return w.decoder.DecodeJSON(name, data)
+	}
+	return w.decoder.Decode(name, data)
+}
+
+var manifestKeys = []*regexp.Regexp{
+	regexp.MustCompile(`apiVersion"?\s*:`),
+	regexp.MustCompile(`kind"?\s*:`),
+	regexp.MustCompile(`metadata"?\s*:`),
+}
+
+// looksLikeManifest tells a manifest with a mistake from another kind of file.
+func looksLikeManifest(data []byte) bool {
+	for _, key := range manifestKeys {
+		if !key.Match(data) {
+			return false
+		}
+	}
+	return true
+}
+
+// warnings collects what a user should know, up to a point.
+type warnings struct {
+	texts []string
+	more  int
+}
+
+const warningsLimit = 20
+
+func (w *warnings) add(format string, args ...any) {
+	if len(w.texts) == warningsLimit {
+		w.more++
+		return
+	}
+	w.texts = append(w.texts, fmt.Sprintf(format, args...))
+}
+
+func (w *warnings) list() []string {
+	if w.more == 0 {
+		return w.texts
+	}
+	return append(w.texts, fmt.Sprintf("and %d more warnings", w.more))
+}

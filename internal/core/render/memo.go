@@ -1,0 +1,273 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// Outcome says how a Memo came by a result.
+type Outcome string
+
+// The outcomes.
+const (
+	Remembered Outcome = "Remembered" // nothing that the render read has changed
+	Rendered   Outcome = "Rendered"   // by this call
+	Shared     Outcome = "Shared"     // by another call for the same request and tree at the same time
+)
+
+// Codec packs results for storage. Implementations are safe for concurrent use
+// and Unpack(Pack(b)) returns b.
+type Codec interface {
+	Pack(data []byte) []byte
+	Unpack(data []byte) ([]byte, error)
+}
+
+// MemoOptions tune a Memo. The zero value is ready to use.
+type MemoOptions struct {
+	Limit int64 // bytes kept; 0 means 64 MiB
+	Codec Codec // nil stores results as they are
+}
+
+// A Memo remembers renders by what they read. A result is used again for any
+// tree, of whatever revision, that would give the render the same answers.
+//
+// Errors are remembered like results, because a broken commit stays broken until
+// something that the render read changes. Not remembered are impure results,
+// StoppedErrors and whatever happened while the context ended.
+//
+// A Memo is safe for concurrent use. Results are decoded anew for every caller.
+type Memo struct {
+	codec Codec
+
+	mu      sync.Mutex
+	store   memoStore
+	flights map[flightKey]*flight
+	stats   Stats
+}
+
+// Stats counts what a Memo did and says what it holds.
+type Stats struct {
+	Hits      int64 // answered from memory
+	Misses    int64 // rendered
+	Shared    int64 // waited for another caller's render
+	Impure    int64 // rendered and not remembered because impure
+	Evictions int64 // forgotten to stay within the limit
+	Entries   int
+	Bytes     int64
+}
+
+// NewMemo returns an empty Memo.
+func NewMemo(opts MemoOptions) *Memo {
+	if opts.Limit == 0 {
+		opts.Limit = 64 << 20
+	}
+	return &Memo{codec: opts.Codec, store: newMemoStore(opts.Limit), flights: map[flightKey]*flight{}}
+}
+
+// flightKey identifies a render that is under way.
+type flightKey struct {
+	key  Key
+	tree string // id of the root
+}
+
+type flight struct {
+	done   chan struct{}
+	result Result
+	err    error
+}
+
+// Render returns what r makes of req and tree, from memory if it can.
+//
+// Equal requests for equal trees that arrive while one is being rendered wait
+// for it; if that one is cancelled, one of those waiting renders instead.
+func (m *Memo) Render(ctx context.Context, req Request, tree source.Tree, r Renderer) (Result, Outcome, error) {
+	req, err := m.complete(req, tree)
+	if err != nil {
+		return Result{}, Rendered, err
+	}
+	key := req.Key()
+	for {
+		if res, err, ok := m.recall(key, tree); ok {
+			return res, Remembered, err
+		}
+		f, mine := m.board(key, tree)
+		if mine {
+			f.result, f.err = m.render(ctx, req, tree, r)
+			m.land(key, tree, f)
+			return f.result, Rendered, f.err
+		}
+		select {
+		case <-ctx.Done():
+			return Result{}, Shared, context.Cause(ctx)
+		case <-f.done:
+		}
+		if transient(f.err) {
+			continue
+		}
+		m.count(func(s *Stats) { s.Shared++ })
+		return f.result, Shared, f.err
+	}
+}
+
+// Digest returns the digest of the result that is remembered for req and tree,
+// without decoding it. It reports false if there is none.
+func (m *Memo) Digest(req Request, tree source.Tree) (string, bool) {
+	req, err := m.complete(req, tree)
+	if err != nil {
+		return "", false
+	}
+	e := m.find(req.Key(), tree)
+	if e == nil || e.err != nil {
+		return "", false
+	}
+	return e.digest, true
+}
+
+// Stats returns the counters up to now.
+func (m *Memo) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.stats
+	s.Entries, s.Bytes, s.Evictions = m.store.len(), m.store.bytes, m.store.evictions
+	return s
+}
+
+// complete names the tool, so that the key covers what the files say about it.
+func (m *Memo) complete(req Request, tree source.Tree) (Request, error) {
+	if req.Tool != "" {
+		return req, nil
+	}
+	var err error
+	req.Tool, err = Detect(tree, req.Path)
+	return req, err
+}
+
+// recall looks for an entry that holds for tree. An entry that turns out to be
+// damaged counts as none.
+func (m *Memo) recall(key Key, tree source.Tree) (Result, error, bool) {
+	e := m.find(key, tree)
+	if e == nil {
+		return Result{}, nil, false
+	}
+	if e.err != nil {
+		m.count(func(s *Stats) { s.Hits++ })
+		return Result{}, atRevision(e.err, tree.Revision()), true
+	}
+	res, err := m.unpack(e)
+	if err != nil {
+		return Result{}, nil, false
+	}
+	m.count(func(s *Stats) { s.Hits++ })
+	return res, nil, true
+}
+
+// find compares footprints without holding the lock: they read from the tree.
+func (m *Memo) find(key Key, tree source.Tree) *entry {
+	m.mu.Lock()
+	candidates := m.store.entries(key)
+	m.mu.Unlock()
+	for _, e := range candidates {
+		if e.footprint.Holds(tree) {
+			m.mu.Lock()
+			m.store.touch(e)
+			m.mu.Unlock()
+			return e
+		}
+	}
+	return nil
+}
+
+// board joins the render of key and tree that is under way or begins one.
+func (m *Memo) board(key Key, tree source.Tree) (f *flight, mine bool) {
+	f = &flight{done: make(chan struct{})}
+	id, err := tree.ID(".")
+	if err != nil {
+		return f, true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if other, has := m.flights[flightKey{key, id}]; has {
+		return other, false
+	}
+	m.flights[flightKey{key, id}] = f
+	return f, true
+}
+
+func (m *Memo) land(key Key, tree source.Tree, f *flight) {
+	if id, err := tree.ID("."); err == nil {
+		m.mu.Lock()
+		if m.flights[flightKey{key, id}] == f {
+			delete(m.flights, flightKey{key, id})
+		}
+		m.mu.Unlock()
+	}
+	close(f.done)
+}
+
+func (m *Memo) render(ctx context.Context, req Request, tree source.Tree, r Renderer) (res Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, err = Result{}, &StoppedError{Cause: fmt.Sprintf("of path %q crashed: %v", req.Path, p)}
+		}
+	}()
+	scope, err := CleanPath(req.Path)
+	if err != nil {
+		return Result{}, err
+	}
+	m.count(func(s *Stats) { s.Misses++ })
+	recorder := source.Record(tree, scope)
+	res, err = r.Render(ctx, req, recorder)
+	if err == nil && res.Digest == "" {
+		res.Digest = Digest(res.Manifests)
+	}
+	if res.Impure != "" {
+		m.count(func(s *Stats) { s.Impure++ })
+		return res, err
+	}
+	footprint := recorder.Footprint()
+	if ctx.Err() != nil || transient(err) || footprint == (source.Footprint{}) {
+		return res, err
+	}
+	e := &entry{key: req.Key(), footprint: footprint, err: err, digest: res.Digest}
+	if err == nil {
+		var packErr error
+		if e.packed, packErr = m.pack(res); packErr != nil {
+			return res, nil // usable now, but not to be kept
+		}
+	}
+	m.mu.Lock()
+	m.store.add(e)
+	m.mu.Unlock()
+	return res, err
+}
+
+func (m *Memo) count(f func(*Stats)) {
+	m.mu.Lock()
+	f(&m.stats)
+	m.mu.Unlock()
+}
+
+// transient reports errors that another attempt may not meet.
+func transient(err error) bool {
+	if err == nil {
+		return false
+	}
+	if _, stopped := errors.AsType[*StoppedError](err); stopped {
+		return true
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// atRevision corrects the revision in an error remembered from another one.
+func atRevision(err error, rev source.Revision) error {
+	if bad, ok := err.(*PathError); ok && bad.Revision != rev {
+		moved := *bad
+		moved.Revision = rev
+		return &moved
+	}
+	return err
+}
