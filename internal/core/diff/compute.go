@@ -76,6 +76,7 @@ type comparison struct {
 	desiredObject map[string]any // without status and without what the server assigns
 	desired       *typed.TypedValue
 	set           *fieldpath.Set // what our entry will hold
+	leaves        *fieldpath.Set // of set
 
 	liveObject map[string]any // as desiredObject
 	live       *typed.TypedValue

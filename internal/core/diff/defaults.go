@@ -1,15 +1,232 @@
 package diff
 
-import "k8s.io/apimachinery/pkg/runtime/schema"
+import (
+	"path"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	smd "sigs.k8s.io/structured-merge-diff/v6/schema"
+)
+
+// slot is where a value sits: the field's type, and the object it is a field of.
+type slot struct {
+	field    smd.StructField
+	owner    string         // type of the object, such as core.v1.Container; empty if it has no name
+	name     string         // of the field
+	siblings map[string]any // the object as it would be stored
+}
 
 // keeps marks a field whose live value the server carries over when an apply
 // leaves it out.
 var keeps any = &struct{ name string }{"keeps"}
 
-// serverDefault returns what the server stores at a field that is left out.
-func serverDefault(_ schema.GroupVersionKind, d difference) (any, bool) {
-	if d.byServer != nil {
-		return d.byServer, true
+// serverDefault returns what the server stores at s when nothing is given.
+// Custom resources get the defaults of their schema. In the schemas of the kinds
+// the server brings, empty defaults mean nothing, and most real ones are missing:
+// those are in the table below.
+func serverDefault(gvk schema.GroupVersionKind, s slot) (any, bool) {
+	key := s.owner + "." + s.name
+	if def, ok := defaults[key]; ok {
+		return def, true
+	}
+	if derive, ok := derivedDefaults[key]; ok {
+		return derive(s.siblings)
+	}
+	def := s.field.Default
+	if def == nil || native(gvk.Group) && empty(def) {
+		return nil, false
+	}
+	if _, object := def.(map[string]any); object {
+		return nil, false // its fields have defaults of their own
+	}
+	return def, true
+}
+
+// native reports whether the server stores the kinds of group through Go types,
+// with defaults that no schema tells.
+func native(group string) bool {
+	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
+}
+
+// typeOf shortens io.k8s.api.core.v1.Container to core.v1.Container.
+func typeOf(ref smd.TypeRef) string {
+	if ref.NamedType == nil {
+		return ""
+	}
+	return strings.TrimPrefix(*ref.NamedType, "io.k8s.api.")
+}
+
+// defaults are the values that the server gives to optional fields of its own
+// kinds, the same for every object.
+var defaults = map[string]any{
+	"apps.v1.DaemonSetSpec.revisionHistoryLimit":     int64(10),
+	"apps.v1.DaemonSetUpdateStrategy.type":           "RollingUpdate",
+	"apps.v1.DeploymentSpec.progressDeadlineSeconds": int64(600),
+	"apps.v1.DeploymentSpec.replicas":                int64(1),
+	"apps.v1.DeploymentSpec.revisionHistoryLimit":    int64(10),
+	"apps.v1.DeploymentStrategy.type":                "RollingUpdate",
+	"apps.v1.ReplicaSetSpec.replicas":                int64(1),
+	"apps.v1.RollingUpdateDaemonSet.maxSurge":        int64(0),
+	"apps.v1.RollingUpdateDaemonSet.maxUnavailable":  int64(1),
+	"apps.v1.RollingUpdateDeployment.maxSurge":       "25%",
+	"apps.v1.RollingUpdateDeployment.maxUnavailable": "25%",
+	"apps.v1.StatefulSetSpec.podManagementPolicy":    "OrderedReady",
+	"apps.v1.StatefulSetSpec.replicas":               int64(1),
+	"apps.v1.StatefulSetSpec.revisionHistoryLimit":   int64(10),
+	"apps.v1.StatefulSetUpdateStrategy.type":         "RollingUpdate",
+
+	"apps.v1.RollingUpdateStatefulSetStrategy.partition":                  int64(0),
+	"apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy.whenDeleted": "Retain",
+	"apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy.whenScaled":  "Retain",
+
+	"admissionregistration.v1.MutatingWebhook.failurePolicy":               "Fail",
+	"admissionregistration.v1.MutatingWebhook.matchPolicy":                 "Equivalent",
+	"admissionregistration.v1.MutatingWebhook.namespaceSelector":           map[string]any{},
+	"admissionregistration.v1.MutatingWebhook.objectSelector":              map[string]any{},
+	"admissionregistration.v1.MutatingWebhook.reinvocationPolicy":          "Never",
+	"admissionregistration.v1.MutatingWebhook.timeoutSeconds":              int64(10),
+	"admissionregistration.v1.RuleWithOperations.scope":                    "*",
+	"admissionregistration.v1.ServiceReference.port":                       int64(443),
+	"admissionregistration.v1.ValidatingWebhook.failurePolicy":             "Fail",
+	"admissionregistration.v1.ValidatingWebhook.matchPolicy":               "Equivalent",
+	"admissionregistration.v1.ValidatingWebhook.namespaceSelector":         map[string]any{},
+	"admissionregistration.v1.ValidatingWebhook.objectSelector":            map[string]any{},
+	"admissionregistration.v1.ValidatingWebhook.timeoutSeconds":            int64(10),
+	"autoscaling.v1.HorizontalPodAutoscalerSpec.minReplicas":               int64(1),
+	"autoscaling.v2.HorizontalPodAutoscalerSpec.minReplicas":               int64(1),
+	"batch.v1.CronJobSpec.concurrencyPolicy":                               "Allow",
+	"batch.v1.CronJobSpec.failedJobsHistoryLimit":                          int64(1),
+	"batch.v1.CronJobSpec.successfulJobsHistoryLimit":                      int64(3),
+	"batch.v1.CronJobSpec.suspend":                                         false,
+	"batch.v1.JobSpec.completionMode":                                      "NonIndexed",
+	"batch.v1.JobSpec.manualSelector":                                      false,
+	"batch.v1.JobSpec.parallelism":                                         int64(1),
+	"batch.v1.JobSpec.suspend":                                             false,
+	"batch.v1.PodFailurePolicyOnPodConditionsPattern.status":               "True",
+	"core.v1.ConfigMapVolumeSource.defaultMode":                            int64(420),
+	"core.v1.Container.terminationMessagePath":                             "/dev/termination-log",
+	"core.v1.Container.terminationMessagePolicy":                           "File",
+	"core.v1.ContainerPort.protocol":                                       "TCP",
+	"core.v1.DownwardAPIVolumeSource.defaultMode":                          int64(420),
+	"core.v1.HTTPGetAction.path":                                           "/",
+	"core.v1.HTTPGetAction.scheme":                                         "HTTP",
+	"core.v1.HostPathVolumeSource.type":                                    "",
+	"core.v1.ObjectFieldSelector.apiVersion":                               "v1",
+	"core.v1.PersistentVolumeClaimSpec.volumeMode":                         "Filesystem",
+	"core.v1.PersistentVolumeClaimStatus.phase":                            "Pending",
+	"core.v1.PersistentVolumeSpec.persistentVolumeReclaimPolicy":           "Retain",
+	"core.v1.PersistentVolumeSpec.volumeMode":                              "Filesystem",
+	"core.v1.PodSpec.dnsPolicy":                                            "ClusterFirst",
+	"core.v1.PodSpec.restartPolicy":                                        "Always",
+	"core.v1.PodSpec.schedulerName":                                        "default-scheduler",
+	"core.v1.PodSpec.securityContext":                                      map[string]any{},
+	"core.v1.PodSpec.terminationGracePeriodSeconds":                        int64(30),
+	"core.v1.Probe.failureThreshold":                                       int64(3),
+	"core.v1.Probe.periodSeconds":                                          int64(10),
+	"core.v1.Probe.successThreshold":                                       int64(1),
+	"core.v1.Probe.timeoutSeconds":                                         int64(1),
+	"core.v1.ProjectedVolumeSource.defaultMode":                            int64(420),
+	"core.v1.ReplicationControllerSpec.replicas":                           int64(1),
+	"core.v1.Secret.type":                                                  "Opaque",
+	"core.v1.SecretVolumeSource.defaultMode":                               int64(420),
+	"core.v1.ServiceAccountTokenProjection.expirationSeconds":              int64(3600),
+	"core.v1.ServicePort.protocol":                                         "TCP",
+	"core.v1.ServiceSpec.sessionAffinity":                                  "None",
+	"core.v1.ServiceSpec.type":                                             "ClusterIP",
+	"networking.v1.IngressClassParametersReference.scope":                  "Cluster",
+	"networking.v1.NetworkPolicyPort.protocol":                             "TCP",
+	"rbac.v1.RoleRef.apiGroup":                                             rbacGroup,
+	"scheduling.v1.PriorityClass.preemptionPolicy":                         "PreemptLowerPriority",
+	"storage.v1.CSIDriverSpec.attachRequired":                              true,
+	"storage.v1.CSIDriverSpec.fsGroupPolicy":                               "ReadWriteOnceWithFSType",
+	"storage.v1.CSIDriverSpec.podInfoOnMount":                              false,
+	"storage.v1.CSIDriverSpec.requiresRepublish":                           false,
+	"storage.v1.CSIDriverSpec.storageCapacity":                             false,
+	"storage.v1.CSIDriverSpec.volumeLifecycleModes":                        []any{"Persistent"},
+	"storage.v1.StorageClass.reclaimPolicy":                                "Delete",
+	"storage.v1.StorageClass.volumeBindingMode":                            "Immediate",
+	"core.v1.ServicePort.nodePort":                                         keeps,
+	"core.v1.ServiceSpec.clusterIP":                                        keeps,
+	"core.v1.ServiceSpec.clusterIPs":                                       keeps,
+	"core.v1.ServiceSpec.healthCheckNodePort":                              keeps,
+	"core.v1.ServiceSpec.ipFamilies":                                       keeps,
+	"core.v1.ServiceSpec.ipFamilyPolicy":                                   keeps,
+	"admissionregistration.v1.ValidatingAdmissionPolicySpec.failurePolicy": "Fail",
+}
+
+const rbacGroup = "rbac.authorization.k8s.io"
+
+// derivedDefaults are the values that depend on the fields beside them.
+var derivedDefaults = map[string]func(siblings map[string]any) (any, bool){
+	"core.v1.Container.imagePullPolicy":                 pullPolicy,
+	"core.v1.PodSpec.serviceAccountName":                sibling("serviceAccount"),
+	"core.v1.PodSpec.serviceAccount":                    sibling("serviceAccountName"),
+	"core.v1.ServicePort.targetPort":                    sibling("port"),
+	"core.v1.ServiceSpec.externalTrafficPolicy":         whenType("Cluster", "NodePort", "LoadBalancer"),
+	"core.v1.ServiceSpec.internalTrafficPolicy":         whenType("Cluster", "ClusterIP", "NodePort", "LoadBalancer"),
+	"core.v1.ServiceSpec.allocateLoadBalancerNodePorts": whenType(true, "LoadBalancer"),
+	"networking.v1.NetworkPolicySpec.policyTypes":       policyTypes,
+	"rbac.v1.Subject.apiGroup":                          subjectGroup,
+	"batch.v1.JobSpec.backoffLimit":                     unlessSet("backoffLimitPerIndex", int64(6)),
+	"batch.v1.JobSpec.completions":                      unlessSet("parallelism", int64(1)),
+	"batch.v1.JobSpec.podReplacementPolicy":             unlessSet("podFailurePolicy", "TerminatingOrFailed"),
+}
+
+func sibling(name string) func(map[string]any) (any, bool) {
+	return func(siblings map[string]any) (any, bool) {
+		v, ok := siblings[name]
+		return v, ok
+	}
+}
+
+func unlessSet(name string, def any) func(map[string]any) (any, bool) {
+	return func(siblings map[string]any) (any, bool) {
+		_, set := siblings[name]
+		return def, !set
+	}
+}
+
+func whenType(def any, types ...string) func(map[string]any) (any, bool) {
+	return func(siblings map[string]any) (any, bool) {
+		have, ok := siblings["type"].(string)
+		if !ok {
+			have = "ClusterIP"
+		}
+		for _, t := range types {
+			if t == have {
+				return def, true
+			}
+		}
+		return nil, false
+	}
+}
+
+// pullPolicy is Always for images without a tag or with the tag latest.
+func pullPolicy(container map[string]any) (any, bool) {
+	image, ok := container["image"].(string)
+	if !ok || image == "" {
+		return nil, false
+	}
+	name, _, digested := strings.Cut(image, "@")
+	_, tag, tagged := strings.Cut(path.Base(name), ":")
+	if tag == "latest" || !tagged && !digested {
+		return "Always", true
+	}
+	return "IfNotPresent", true
+}
+
+func policyTypes(policy map[string]any) (any, bool) {
+	types := []any{"Ingress"}
+	if egress, _ := policy["egress"].([]any); len(egress) > 0 {
+		types = append(types, "Egress")
+	}
+	return types, true
+}
+
+func subjectGroup(subject map[string]any) (any, bool) {
+	switch subject["kind"] {
+	case "User", "Group":
+		return rbacGroup, true
 	}
 	return nil, false
 }

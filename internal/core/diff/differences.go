@@ -42,6 +42,7 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 		m := newMask()
 		live, next = m.secret(live), m.secret(next)
 	}
+	c.leaves = c.set.Leaves()
 	found, err := c.expectDefaults(walk(live, next))
 	if err != nil {
 		return nil, err
@@ -69,6 +70,7 @@ func hasEntries(v any) bool { m, ok := v.(map[string]any); return ok && len(m) >
 // expectDefaults looks at the fields that would be gone: the server may put a
 // default there, so that the field stays as it is or gets another value.
 func (c *comparison) expectDefaults(found []difference) ([]difference, error) {
+	gvk := c.in.Desired.GroupVersionKind()
 	var out []difference
 	var unknown string
 	for _, d := range found {
@@ -76,22 +78,34 @@ func (c *comparison) expectDefaults(found []difference) ([]difference, error) {
 			out = append(out, d)
 			continue
 		}
-		def, known := serverDefault(c.in.Desired.GroupVersionKind(), d)
+		def, known := serverDefault(gvk, d.slot)
 		switch {
 		case known && (def == keeps || equal(def, d.Old)):
 		case known:
 			d.Op, d.New = Changed, def
 			out = append(out, d)
-		case c.set.Has(d.path): // declared, as empty: what the server makes of that is its own
+		case native(gvk.Group) && c.within(d.path):
 			unknown = d.Path
 		default:
 			out = append(out, d)
 		}
 	}
 	if len(out) == 0 && unknown != "" {
-		return nil, c.undecided(fmt.Errorf("%s is declared empty and the server has a value", unknown))
+		return nil, c.undecided(fmt.Errorf("%s is left empty and the server has a value", unknown))
 	}
 	return out, nil
+}
+
+// within reports whether path is declared, or lies in something that is declared
+// as a whole. What the server makes of a gap there is its own affair: outside,
+// a gap is left as it is in the live object.
+func (c *comparison) within(path fieldpath.Path) bool {
+	for i := range path {
+		if c.leaves.Has(path[:i+1]) {
+			return true
+		}
+	}
+	return false
 }
 
 // attribute names the other managers that hold the live values.

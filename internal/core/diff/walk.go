@@ -12,8 +12,8 @@ import (
 // difference is a Field while its cause is still looked into.
 type difference struct {
 	Field
-	path     fieldpath.Path
-	byServer any // what the schema says the server puts where nothing is given
+	path fieldpath.Path
+	slot slot
 }
 
 // walker lists where two values of one type differ. It descends as far as both
@@ -38,20 +38,20 @@ func equal(a, b any) bool {
 
 // differences compares two objects of the type tr.
 func (w *walker) differences(tr smd.TypeRef, live, next map[string]any) []difference {
-	w.value(fieldpath.Path{}, smd.StructField{Type: tr}, live, next)
+	w.value(fieldpath.Path{}, slotOf(tr), live, next)
 	slices.SortStableFunc(w.found, func(a, b difference) int { return a.path.Compare(b.path) })
 	return w.found
 }
 
-func (w *walker) value(path fieldpath.Path, field smd.StructField, live, next any) {
+func (w *walker) value(path fieldpath.Path, at slot, live, next any) {
 	if equal(live, next) {
 		return
 	}
-	atom, _ := w.schema.Resolve(field.Type)
+	atom, _ := w.schema.Resolve(at.field.Type)
 	switch l := live.(type) {
 	case map[string]any:
 		if n, ok := next.(map[string]any); ok {
-			w.object(path, atom.Map, l, n)
+			w.object(path, typedMap{at.field.Type, atom.Map}, l, n)
 			return
 		}
 	case []any:
@@ -59,11 +59,11 @@ func (w *walker) value(path fieldpath.Path, field smd.StructField, live, next an
 			return
 		}
 	}
-	w.add(path, field, live, next)
+	w.add(path, at, live, next)
 }
 
-func (w *walker) add(path fieldpath.Path, field smd.StructField, live, next any) {
-	d := difference{path: path.Copy(), byServer: field.Default}
+func (w *walker) add(path fieldpath.Path, at slot, live, next any) {
+	d := difference{path: path.Copy(), slot: at}
 	d.Path, d.Op, d.Old, d.New = text(path), Changed, live, next
 	switch {
 	case isAbsent(live):
@@ -74,7 +74,13 @@ func (w *walker) add(path fieldpath.Path, field smd.StructField, live, next any)
 	w.found = append(w.found, d)
 }
 
-func (w *walker) object(path fieldpath.Path, t *smd.Map, live, next map[string]any) {
+// typedMap is a map type and the reference by which it was found.
+type typedMap struct {
+	ref smd.TypeRef
+	*smd.Map
+}
+
+func (w *walker) object(path fieldpath.Path, t typedMap, live, next map[string]any) {
 	names := slices.Collect(maps.Keys(live))
 	for name := range next {
 		if _, ok := live[name]; !ok {
@@ -83,14 +89,17 @@ func (w *walker) object(path fieldpath.Path, t *smd.Map, live, next map[string]a
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		field := fieldOf(t, name)
+		at := slot{field: fieldOf(t.Map, name), owner: typeOf(t.ref), name: name, siblings: next}
 		l, n := lookup(live, name), lookup(next, name)
-		if t != nil && n == nil && !field.Type.Nullable {
+		if t.Map != nil && n == nil && !at.field.Type.Nullable {
 			n = absent{} // the server drops a null where none is allowed
 		}
-		w.value(append(path, fieldpath.FieldNameElement(name)), field, l, n)
+		w.value(append(path, fieldpath.FieldNameElement(name)), at, l, n)
 	}
 }
+
+// slotOf is the place of an item of a list.
+func slotOf(t smd.TypeRef) slot { return slot{field: smd.StructField{Type: t}} }
 
 func lookup(m map[string]any, name string) any {
 	if v, ok := m[name]; ok {
@@ -135,7 +144,7 @@ func (w *walker) list(path fieldpath.Path, t *smd.List, live, next []any) bool {
 		if i < len(next) {
 			n = next[i]
 		}
-		w.value(append(path, fieldpath.IndexElement(i)), smd.StructField{Type: element}, l, n)
+		w.value(append(path, fieldpath.IndexElement(i)), slotOf(element), l, n)
 	}
 	return true
 }
@@ -212,17 +221,17 @@ func (w *walker) items(path fieldpath.Path, element smd.TypeRef, live, next []it
 	for _, l := range live {
 		n, ok := byName[l.name]
 		if !ok {
-			w.value(append(path, l.element), smd.StructField{Type: element}, l.value, absent{})
+			w.value(append(path, l.element), slotOf(element), l.value, absent{})
 			continue
 		}
 		common = append(common, l.name)
-		w.value(append(path, l.element), smd.StructField{Type: element}, l.value, n.value)
+		w.value(append(path, l.element), slotOf(element), l.value, n.value)
 		delete(byName, l.name)
 	}
 	var order []string
 	for _, n := range next {
 		if _, isNew := byName[n.name]; isNew {
-			w.value(append(path, n.element), smd.StructField{Type: element}, absent{}, n.value)
+			w.value(append(path, n.element), slotOf(element), absent{}, n.value)
 			continue
 		}
 		order = append(order, n.name)
