@@ -1,0 +1,288 @@
+package livestate
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unique"
+
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// header reads and checks the header of an object that the server sent.
+func (w *watch) header(raw []byte) (header, error) {
+	h, err := readHeader(raw)
+	if err == nil {
+		err = h.check()
+	}
+	if err != nil {
+		return h, malformed("%w", err)
+	}
+	want := w.resource.GVK
+	partial := w.resource.MetadataOnly && h.kind == "PartialObjectMetadata"
+	if h.kind != "" && h.kind != want.Kind && !partial {
+		return h, malformed("object %q is of kind %q", h.name.name, h.kind)
+	}
+	return h, nil
+}
+
+// changed takes in an object that was added or modified.
+func (w *watch) changed(raw []byte) error {
+	h, err := w.header(raw)
+	if err != nil {
+		return err
+	}
+	if w.staged != nil {
+		return w.stage(h, raw)
+	}
+	s, full := w.state, !w.resource.MetadataOnly
+	at := parseVersion(h.version)
+	if !s.outdated(w.kind, h, full) {
+		rec := s.record(w.kind, h, raw, full)
+		s.grow(w.kind)
+		return w.write(h.name, rec)
+	}
+	return w.advance(at)
+}
+
+// write stores what a watch event brought.
+func (w *watch) write(n name, rec record) error {
+	s := w.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.kind.run != w.run {
+		return errSuperseded
+	}
+	if e := w.kind.entry(n); !e.present || !e.record.same(rec) && !e.version.after(rec.version) {
+		s.put(e, rec, "")
+	}
+	w.run.reach(rec.version)
+	w.kind.lost = time.Time{}
+	return nil
+}
+
+// deleted takes in an object that is gone.
+func (w *watch) deleted(raw []byte) error {
+	h, err := w.header(raw)
+	if err != nil {
+		return err
+	}
+	if w.staged != nil {
+		delete(w.staged, h.name)
+		return nil
+	}
+	s, at := w.state, parseVersion(h.version)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.kind.run != w.run {
+		return errSuperseded
+	}
+	if e, ok := w.kind.entries[h.name]; ok && e.present && !e.version.after(at) {
+		s.remove(e)
+	}
+	w.run.reach(at)
+	w.kind.lost = time.Time{}
+	return nil
+}
+
+// stage takes in an object of an initial state that is not complete yet.
+func (w *watch) stage(h header, raw []byte) error {
+	s, k, full := w.state, w.kind, !w.resource.MetadataOnly
+	s.mu.RLock()
+	e, ok := k.entries[h.name]
+	known := ok && e.present && e.record.same(record{version: parseVersion(h.version), uid: parseUID(h.uid), full: full})
+	hasDict := k.hasDict
+	s.mu.RUnlock()
+	if known {
+		w.staged[h.name] = nil
+		return nil
+	}
+	rec := s.record(k, h, raw, full)
+	w.staged[h.name] = &rec
+	if hasDict || len(w.samples) > dictSamples {
+		return nil
+	}
+	w.samples = append(w.samples, slices.Clone(payload(h, raw, full)))
+	if len(w.samples) == dictSamples {
+		s.learn(k, w.samples)
+	}
+	return nil
+}
+
+// commit puts the complete initial state, as of at, in place of what was
+// stored. Objects that it lacks are gone, unless they were written after it.
+func (w *watch) commit(at version) error {
+	s, k := w.state, w.kind
+	s.mu.Lock()
+	if k.run != w.run {
+		s.mu.Unlock()
+		return errSuperseded
+	}
+	for n, rec := range w.staged {
+		if rec == nil {
+			continue
+		}
+		e := k.entry(n)
+		written := e.present && e.observed == w.run.session && e.version.after(rec.version)
+		if !written && !(e.present && e.record.same(*rec)) {
+			s.put(e, *rec, "")
+		}
+	}
+	for n, e := range k.entries {
+		if _, found := w.staged[n]; !found && e.present && !(e.observed == w.run.session && e.version.after(at)) {
+			s.remove(e)
+		}
+	}
+	w.run.resume = at
+	k.initial, k.streaming, k.lost = true, true, time.Time{}
+	s.usable(k)
+	s.mu.Unlock()
+
+	w.staged, w.samples = nil, nil
+	w.received()
+	s.grow(k)
+	return nil
+}
+
+// outdated reports whether what is stored is as new as h.
+func (s *State) outdated(k *kind, h header, full bool) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, ok := k.entries[h.name]
+	if !ok || !e.present {
+		return false
+	}
+	rec := record{version: parseVersion(h.version), uid: parseUID(h.uid), full: full}
+	return e.record.same(rec) || e.version.after(rec.version)
+}
+
+// record compresses the object in raw.
+func (s *State) record(k *kind, h header, raw []byte, full bool) record {
+	h.name.namespace = unique.Make(h.name.namespace).Value()
+	key := object.Key{Group: k.gk.Group, Kind: k.gk.Kind, Namespace: h.name.namespace, Name: h.name.name}
+	id := parseUID(h.uid)
+	rec := record{
+		version:    parseVersion(h.version),
+		uid:        id,
+		generation: h.generation,
+		deleted:    h.deleted,
+		marks:      h.digestMarks(),
+		data:       k.codec.Load().encode(payload(h, raw, full)),
+		full:       full,
+	}
+	owners := s.cfg.Owners(Metadata{Key: key, UID: id.value(), Labels: h.labels, Annotations: h.annotations})
+	if len(owners) > 0 {
+		rec.owners = make([]string, len(owners))
+		for i, owner := range owners {
+			rec.owners[i] = unique.Make(strings.Clone(owner)).Value()
+		}
+		slices.Sort(rec.owners)
+		rec.owners = slices.Compact(rec.owners)
+	}
+	return rec
+}
+
+// payload returns what is kept of an object: all of it, or its metadata
+// without managed fields.
+func payload(h header, raw []byte, full bool) []byte {
+	if full {
+		return raw
+	}
+	out := append(make([]byte, 0, len(h.metadata)+16), `{"metadata":{`...)
+	first := true
+	members(h.metadata, func(key, value []byte) bool {
+		if named(key, "managedFields") {
+			return true
+		}
+		if !first {
+			out = append(out, ',')
+		}
+		first = false
+		out = append(append(append(out, key...), ':'), value...)
+		return true
+	})
+	return append(out, "}}"...)
+}
+
+// grow gives k a dictionary once it has objects enough to make one.
+func (s *State) grow(k *kind) {
+	s.mu.RLock()
+	var samples [][]byte
+	if !k.hasDict && k.live >= dictSamples {
+		for _, e := range k.entries {
+			if e.present && len(samples) < dictSamples {
+				samples = append(samples, e.data)
+			}
+		}
+	}
+	s.mu.RUnlock()
+	if samples == nil {
+		return
+	}
+	current := k.codec.Load()
+	for i, data := range samples {
+		plain, err := current.decode(data, nil)
+		if err != nil {
+			return
+		}
+		samples[i] = plain
+	}
+	s.learn(k, samples)
+}
+
+// learn gives k a dictionary unless it has one: what is compressed with it
+// could not be read with another.
+func (s *State) learn(k *kind, samples [][]byte) {
+	c := newCodec(samples)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !k.hasDict {
+		k.hasDict = true
+		k.codec.Store(c)
+	}
+}
+
+// ahead reports whether at is newer than all that the watch has brought;
+// State.mu is held. While an initial state is awaited, anything with an order is.
+func (r *run) ahead(at version) bool {
+	return at.after(r.resume) || at.number != 0 && r.resume == version{}
+}
+
+// Observe stores the outcome of our own write at once, so that the next read
+// sees it and its echo on the watch is not a change. Everyone whom the change
+// concerns is told, except writer, the owner on whose behalf it was made.
+//
+// It does nothing when the kind is not watched, or when the watch has already
+// passed obj's resource version and so knows better.
+func (s *State) Observe(obj *unstructured.Unstructured, writer string) {
+	raw, err := obj.MarshalJSON()
+	if err != nil {
+		return
+	}
+	h, err := readHeader(raw)
+	if err != nil || h.check() != nil {
+		return
+	}
+	at := parseVersion(h.version)
+	s.mu.RLock()
+	k, r := s.kinds[obj.GroupVersionKind().GroupKind()], (*run)(nil)
+	if k != nil {
+		r = k.run
+	}
+	wanted := r != nil && k.initial && r.ahead(at) && obj.GroupVersionKind().Version == r.resource.GVK.Version
+	s.mu.RUnlock()
+	if !wanted {
+		return
+	}
+	rec := s.record(k, h, raw, !r.resource.MetadataOnly)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k.run != r || !k.initial || !r.ahead(at) {
+		return
+	}
+	if e := k.entry(h.name); !e.present || at.after(e.version) {
+		s.put(e, rec, writer)
+		e.observed = r.session
+	}
+}

@@ -1,0 +1,205 @@
+package livestate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// watch is one session of a kind's loop.
+type watch struct {
+	state    *State
+	kind     *kind
+	run      *run
+	resource Resource
+	release  func() // gives back the slot for initial states; nil once done
+	answered bool   // the server accepted the watch
+
+	// The initial state as it arrives. It replaces what is stored only when it
+	// is complete. A nil record stands for an object that is stored as it is.
+	staged  map[name]*record
+	samples [][]byte
+}
+
+// received gives back the slot for initial states.
+func (w *watch) received() {
+	if w.release != nil {
+		w.release()
+		w.release = nil
+	}
+}
+
+// initial receives a streamed initial state and the changes that follow it.
+func (w *watch) initial(ctx context.Context) (bool, error) {
+	w.staged = map[name]*record{}
+	progress, err := w.stream(ctx, version{})
+	if w.staged != nil && err != nil && (w.answered && errors.Is(err, errSilent) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) {
+		err = &refusedError{cause: err}
+	}
+	if w.staged != nil && err == nil {
+		err = malformed("the server ended the watch before the initial state was complete")
+	}
+	return progress && w.staged == nil, err
+}
+
+// follow receives the changes after from.
+func (w *watch) follow(ctx context.Context, from version) (bool, error) { return w.stream(ctx, from) }
+
+func (w *watch) stream(ctx context.Context, from version) (bool, error) {
+	guard, ctx := newWatchdog(ctx, w.state.cfg.Stall)
+	defer guard.stop()
+
+	seconds := int64(watchFor/time.Second) + rand.Int64N(int64(watchFor/time.Second))
+	params := map[string]string{
+		"watch":               "true",
+		"allowWatchBookmarks": "true",
+		"timeoutSeconds":      strconv.FormatInt(seconds, 10),
+	}
+	if w.staged != nil {
+		params["sendInitialEvents"] = "true"
+		params["resourceVersionMatch"] = "NotOlderThan"
+	} else {
+		params["resourceVersion"] = from.String()
+	}
+	body, err := w.open(ctx, params)
+	if err != nil {
+		return false, guard.explain(err)
+	}
+	defer body.Close()
+	w.answered = true
+	if w.staged == nil {
+		guard.allow(w.quiet(seconds))
+		w.state.opened(w.kind, w.run)
+	}
+	events := newFrames(guard.reader(body), w.state.cfg.MaxEvent)
+	progress := false
+	for {
+		frame, err := events.next()
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && guard.cause() == nil {
+			return progress, nil
+		}
+		if err != nil {
+			return progress, guard.explain(&streamError{cause: err})
+		}
+		if err := w.event(frame); err != nil {
+			return progress, err
+		}
+		progress = true
+		if w.staged == nil {
+			guard.allow(w.quiet(seconds))
+		}
+	}
+}
+
+// quiet returns how long this watch may be silent.
+func (w *watch) quiet(seconds int64) time.Duration {
+	if w.run.bookmarked {
+		return w.state.cfg.Quiet
+	}
+	return time.Duration(seconds)*time.Second + w.state.cfg.Stall
+}
+
+// open sends a request for the resource and returns the body of the answer.
+func (w *watch) open(ctx context.Context, params map[string]string) (io.ReadCloser, error) {
+	gvr := w.resource.GVR
+	req := w.state.cfg.Client.Get().MaxRetries(0)
+	if gvr.Group == "" {
+		req = req.AbsPath("api", gvr.Version, gvr.Resource)
+	} else {
+		req = req.AbsPath("apis", gvr.Group, gvr.Version, gvr.Resource)
+	}
+	accept := "application/json"
+	if w.resource.MetadataOnly {
+		as := "PartialObjectMetadata"
+		if params["watch"] == "" {
+			as += "List"
+		}
+		accept = "application/json;as=" + as + ";g=meta.k8s.io;v=v1,application/json"
+	}
+	req = req.SetHeader("Accept", accept)
+	for key, value := range params {
+		req = req.Param(key, value)
+	}
+	return req.Stream(ctx)
+}
+
+// event takes in one watch event.
+func (w *watch) event(frame []byte) error {
+	var kind string
+	var raw []byte
+	members(frame, func(key, value []byte) bool {
+		switch {
+		case named(key, "type"):
+			kind = text(value)
+		case named(key, "object"):
+			raw = value
+		}
+		return true
+	})
+	switch kind {
+	case "ADDED", "MODIFIED":
+		return w.changed(raw)
+	case "DELETED":
+		return w.deleted(raw)
+	case "BOOKMARK":
+		return w.bookmark(raw)
+	case "ERROR":
+		return statusOf(raw)
+	default:
+		return malformed("an event has the unknown type %q", kind)
+	}
+}
+
+// statusOf returns the error that the server sent in an event.
+func statusOf(raw []byte) error {
+	var status metav1.Status
+	if err := json.Unmarshal(raw, &status); err != nil || status.Status == "" {
+		return malformed("an ERROR event carries no status")
+	}
+	return apierrors.FromObject(&status)
+}
+
+// bookmark notes how far the watch is, and the end of the initial state.
+func (w *watch) bookmark(raw []byte) error {
+	h, err := readHeader(raw)
+	if err != nil || h.version == "" {
+		return malformed("a BOOKMARK event has no metadata.resourceVersion")
+	}
+	w.run.bookmarked = true
+	at := parseVersion(h.version)
+	if w.staged == nil {
+		return w.advance(at)
+	}
+	if end, _ := Map(h.annotations).Lookup(metav1.InitialEventsAnnotationKey); end != "true" {
+		return nil
+	}
+	return w.commit(at)
+}
+
+// advance notes that everything up to at is stored.
+func (w *watch) advance(at version) error {
+	s := w.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.kind.run != w.run {
+		return errSuperseded
+	}
+	w.run.reach(at)
+	w.kind.lost = time.Time{}
+	return nil
+}
+
+// reach moves the point to resume from forward; State.mu is held.
+func (r *run) reach(at version) {
+	if order, ordered := at.compare(r.resume); !ordered || order > 0 {
+		r.resume = at
+	}
+	r.suspicious = 0
+}
