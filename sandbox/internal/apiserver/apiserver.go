@@ -134,6 +134,7 @@ func arguments(cfg Config, port int) []string {
 		"--event-ttl=30m",
 		"--profiling=false",
 		"--shutdown-delay-duration=0s",
+		"--shutdown-watch-termination-grace-period=1s",
 	}
 	if cfg.TokenFile != "" {
 		args = append(args, "--token-auth-file="+cfg.TokenFile)

@@ -146,6 +146,6 @@ func quotas(ctx context.Context, e *env) (loop, error) {
 	}
 	return parallel(
 		func(ctx context.Context) { c.Run(ctx, workers) },
-		func(ctx context.Context) { c.Sync(ctx, resources, 6*discoveryPeriod) },
+		func(ctx context.Context) { c.Sync(ctx, resources, 15*discoveryPeriod) },
 	), nil
 }

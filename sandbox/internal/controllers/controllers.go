@@ -27,7 +27,7 @@ const (
 
 	// discoveryPeriod is the longest time between the creation of a custom
 	// resource definition and the moment its objects are garbage collected.
-	discoveryPeriod = 5 * time.Second
+	discoveryPeriod = 2 * time.Second
 
 	manager = "kube-controller-manager" // field manager and user agent of all controllers
 )
@@ -113,7 +113,7 @@ func newEnv(cfg Config) (*env, error) {
 }
 
 func (e *env) resetMapper(ctx context.Context) {
-	wait.UntilWithContext(ctx, func(context.Context) { e.mapper.Reset() }, 6*discoveryPeriod)
+	wait.UntilWithContext(ctx, func(context.Context) { e.mapper.Reset() }, 15*discoveryPeriod)
 }
 
 // config returns the client configuration of the controller with the given

@@ -22,6 +22,14 @@ const (
 // truncateAfter is how much of a broken answer arrives, in bytes.
 const truncateAfter = 64
 
+// portal is what someone in between answers instead of the server.
+const portal = `<!doctype html>
+<html>
+<head><title>Sign in</title></head>
+<body><h1>Sign in to continue</h1></body>
+</html>
+`
+
 // faults remembers which repositories misbehave.
 type faults struct {
 	mu      sync.Mutex
@@ -79,7 +87,7 @@ func (f *faults) serve(name string, w http.ResponseWriter, r *http.Request, heal
 		http.Error(w, "the sandbox was told to fail", http.StatusInternalServerError)
 	case FaultHTML:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprint(w, "<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>")
+		_, _ = fmt.Fprint(w, portal)
 	case FaultTruncate:
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -144,7 +145,8 @@ func (s *Server) authorized(r *http.Request) bool {
 }
 
 // split cuts NAME.git/rest into NAME and /rest. NAME may contain slashes, but
-// no element that is empty, hidden or leads upwards.
+// no element that is empty, hidden or leads upwards, and rest leads nowhere but
+// downwards.
 func split(path string) (name, rest string, ok bool) {
 	name, rest, ok = strings.Cut(path, ".git/")
 	if !ok {
@@ -154,6 +156,9 @@ func split(path string) (name, rest string, ok bool) {
 		if elem == "" || strings.HasPrefix(elem, ".") {
 			return "", "", false
 		}
+	}
+	if slices.Contains(strings.Split(rest, "/"), "..") {
+		return "", "", false
 	}
 	return name, "/" + rest, true
 }
