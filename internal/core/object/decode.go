@@ -67,7 +67,7 @@ func (d *Decoder) Decode(file string, data []byte) ([]Manifest, error) {
 	}
 	if looksLikeJSON(data) {
 		if docs, err := parseJSON(data); err == nil {
-			return d.build(file, data, docs)
+			return d.build(file, docs)
 		}
 		// "{a: b}" is YAML too, and YAML's messages carry lines.
 	}
@@ -75,7 +75,7 @@ func (d *Decoder) Decode(file string, data []byte) ([]Manifest, error) {
 	if err != nil {
 		return nil, inFile(file, err)
 	}
-	return d.build(file, data, docs)
+	return d.build(file, docs)
 }
 
 // DecodeJSON is the function DecodeJSON within the decoder's limits.
@@ -88,7 +88,18 @@ func (d *Decoder) DecodeJSON(file string, data []byte) ([]Manifest, error) {
 	if err != nil {
 		return nil, inFile(file, err)
 	}
-	return d.build(file, data, docs)
+	return d.build(file, docs)
+}
+
+// Manifests makes manifests of values that something else has parsed, with the
+// same checks as Decode. Mappings may have keys of any type. The values belong
+// to the manifests afterwards.
+func (d *Decoder) Manifests(file string, values ...any) ([]Manifest, error) {
+	docs := make([]document, len(values))
+	for i, v := range values {
+		docs[i].value = v
+	}
+	return d.build(file, docs)
 }
 
 var utf8BOM = []byte("\xef\xbb\xbf")
@@ -114,7 +125,7 @@ type document struct {
 }
 
 // build normalises parsed documents and makes manifests of them.
-func (d *Decoder) build(file string, data []byte, docs []document) ([]Manifest, error) {
+func (d *Decoder) build(file string, docs []document) ([]Manifest, error) {
 	n := normaliser{depthLimit: d.Limits.Depth, limit: d.Limits.Expanded, spent: d.spent}
 	if n.depthLimit == 0 {
 		n.depthLimit = DefaultDepthLimit

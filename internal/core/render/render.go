@@ -78,6 +78,11 @@ type KustomizeOptions struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 
+	// KeepImageNames lets an image without NewName keep the one that the
+	// kustomization file gives it; the tag and digest are replaced together.
+	// Otherwise an image replaces the file's entry as a whole, where "*" keeps a part.
+	KeepImageNames bool `json:"keepImageNames,omitempty"`
+
 	IgnoreMissingComponents bool `json:"ignoreMissingComponents,omitempty"`
 	LabelsInSelectors       bool `json:"labelsInSelectors,omitempty"` // also into selectors and templates, kustomize's commonLabels
 	LabelsInTemplates       bool `json:"labelsInTemplates,omitempty"` // also into pod templates
