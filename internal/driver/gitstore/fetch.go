@@ -1,0 +1,201 @@
+package gitstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// update mirrors the remote's references and brings their objects. The caller has
+// the turn.
+func (m *member) update(ctx context.Context, extra []string) (source.Refs, error) {
+	// A pattern, even of one name, may match nothing; a plain name must exist. So
+	// an empty repository, and a HEAD that points nowhere, are no errors.
+	specs := []string{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", pattern("HEAD", ownHead)}
+	slices.Sort(extra)
+	for _, name := range extra {
+		if !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") {
+			specs = append(specs, pattern(name, ownOther+strings.TrimPrefix(name, "refs/")))
+		}
+	}
+	if err := m.git(ctx, specs); err != nil {
+		return nil, err
+	}
+	return m.read(extra)
+}
+
+// pattern returns a refspec that matches one name, or none.
+func pattern(from, to string) string {
+	return "+" + from[:len(from)-1] + "*:" + to[:len(to)-1] + "*"
+}
+
+// read returns what the remote offers, as it is on disk now.
+func (m *member) read(extra []string) (source.Refs, error) {
+	if _, err := m.repo.objects.reload(); err != nil {
+		return nil, err
+	}
+	onDisk, loose, err := m.repo.refs.read()
+	if err != nil {
+		return nil, err
+	}
+	m.repo.loose = loose
+	refs := offered(onDisk)
+	for name := range refs { // others may have asked for more, and HEA* may have matched more
+		known := name == "HEAD" || strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/")
+		if !known && !slices.Contains(extra, name) {
+			delete(refs, name)
+		}
+	}
+	if old, ok := m.last(); ok && maps.Equal(old, refs) {
+		return old, nil
+	}
+	return refs, nil
+}
+
+var refused = regexp.MustCompile(`(?i)not our ref|unadvertised object|couldn't find remote ref|could not find remote ref`)
+
+// fetchCommit brings one commit by its id, with all it consists of.
+func (m *member) fetchCommit(ctx context.Context, id oid) error {
+	if err := m.repo.store.begin(); err != nil {
+		return err
+	}
+	defer m.repo.store.tasks.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(m.repo.store.life, func() { cancel(errClosed) })()
+	if err := m.repo.acquire(ctx); err != nil {
+		return failed(m.remote, FailedTimeout, err.Error(), err)
+	}
+	defer m.repo.release()
+	if m.repo.objects.has(id) { // another caller was faster
+		return nil
+	}
+	err := m.git(ctx, []string{"+" + id.String() + ":" + ownKeep + id.String()})
+	var failure *FetchError
+	if errors.As(err, &failure) && refused.MatchString(failure.Detail) {
+		detail := fmt.Sprintf("commit %s is not in the repository, or the server does not hand it out because no branch or tag leads to it", id)
+		return failed(m.remote, FailedNotFound, detail, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := m.repo.objects.reload(); err != nil {
+		return err
+	}
+	if !m.repo.objects.has(id) {
+		return &MissingError{Object: id.String()}
+	}
+	return nil
+}
+
+// git runs a fetch; if the server redirects, once more where it leads.
+func (m *member) git(ctx context.Context, specs []string) error {
+	m.mu.Lock()
+	to := m.moved
+	m.mu.Unlock()
+	a := m.address
+	if to != "" {
+		a.text = to
+	}
+	err := m.gitTo(ctx, a, specs)
+	var failure *FetchError
+	if !errors.As(err, &failure) {
+		return err
+	}
+	switch {
+	case to != "" && ctx.Err() == nil:
+		m.setMoved("") // perhaps it moved on, or back
+		return m.git(ctx, specs)
+	case !redirected.MatchString(failure.Detail) || !strings.HasPrefix(a.scheme, "http"):
+		return err
+	}
+	to, moveErr := movedTo(ctx, a)
+	if moveErr != nil {
+		return failed(m.remote, FailedProtocol, moveErr.Error(), moveErr)
+	}
+	if to == a.text {
+		return err
+	}
+	a.text = to
+	if err := m.gitTo(ctx, a, specs); err != nil {
+		return err
+	}
+	m.setMoved(to)
+	return nil
+}
+
+var redirected = regexp.MustCompile(`returned error: 30[12378]|unable to update url base`)
+
+func (m *member) setMoved(to string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.moved = to
+}
+
+// gitTo runs one git fetch.
+func (m *member) gitTo(ctx context.Context, a address, specs []string) error {
+	p, opts := m.repo, m.repo.store.opts
+	p.sweep()
+	s, err := newSession(filepath.Join(p.store.dir, "tmp"), a, opts)
+	if err != nil {
+		return failed(m.remote, FailedSetup, err.Error(), err)
+	}
+	defer s.close()
+	ctx, cancel := context.WithTimeoutCause(ctx, opts.FetchLimit, fmt.Errorf("the fetch took more than %s", opts.FetchLimit))
+	defer cancel()
+	args := []string{
+		"fetch", "--progress", "--prune", "--force", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
+		"--no-recurse-submodules", "--no-show-forced-updates", "--update-head-ok", "--", a.text,
+	}
+	c := command{git: opts.Git, dir: p.dir, session: s, protocol: a.scheme, args: append(args, specs...), watch: m.watch(time.Now())}
+	output, err := c.run(ctx)
+	if err == nil {
+		return nil
+	}
+	p.sweep()
+	if ended := (*limitError)(nil); errors.As(err, &ended) {
+		return failed(m.remote, ended.kind, ended.detail, nil)
+	}
+	if ctx.Err() != nil {
+		return failed(m.remote, FailedTimeout, context.Cause(ctx).Error(), context.Cause(ctx))
+	}
+	return classify(source.Redact(m.remote.URL), output, m.address.auth.secrets(), err)
+}
+
+// limitError is why we ended a fetch ourselves.
+type limitError struct {
+	kind   FailureKind
+	detail string
+}
+
+func (e *limitError) Error() string { return e.detail }
+
+// watch ends a fetch that shows no life, or that fills the disk.
+func (m *member) watch(start time.Time) func(time.Time) error {
+	opts := m.repo.store.opts
+	grown, size := start, int64(-1)
+	return func(lastOutput time.Time) error {
+		if now := m.repo.size(); now != size {
+			grown, size = time.Now(), now
+		}
+		if size > opts.MaxRepoBytes {
+			return &limitError{FailedDisk, fmt.Sprintf("the repository has more than the limit of %d MiB", opts.MaxRepoBytes>>20)}
+		}
+		alive := grown
+		if lastOutput.After(alive) {
+			alive = lastOutput
+		}
+		if time.Since(alive) > opts.FetchTimeout {
+			return &limitError{FailedTimeout, fmt.Sprintf("the server was silent for %s", opts.FetchTimeout)}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,14 @@
+package gitstore
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// isolate puts the process into a group of its own, to be killed as a whole, and
+// has the kernel kill it should this process die.
+func isolate(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

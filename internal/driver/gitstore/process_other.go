@@ -1,0 +1,9 @@
+//go:build !unix
+
+package gitstore
+
+import "os/exec"
+
+func isolate(*exec.Cmd) {}
+
+func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }

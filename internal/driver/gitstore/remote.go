@@ -1,0 +1,228 @@
+package gitstore
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// Remote is a repository on a server, and how to get in.
+type Remote struct {
+	URL  string // https, http, ssh or git@host:path; file only with Options.AllowFile
+	Auth Auth
+}
+
+// Auth is what proves who asks. All of it is secret except KnownHosts and
+// CABundle. Credentials written into a URL are used when Auth has none.
+type Auth struct {
+	Username, Password string // for http and https
+	BearerToken        string // instead of a password
+
+	SSHPrivateKey []byte // PEM
+	SSHPassphrase string // of SSHPrivateKey; empty if it is not encrypted
+	KnownHosts    []byte // lines as in ssh's known_hosts; required for ssh
+
+	CABundle              []byte // PEM; replaces the machine's certificate authorities
+	ClientCert, ClientKey []byte // PEM, for servers that ask for a certificate
+	TLS                   TLSVerification
+
+	Proxy string // URL, may hold credentials; empty for that of the environment
+}
+
+// TLSVerification says whether a server's certificate is checked.
+type TLSVerification string
+
+// The kinds of TLSVerification.
+const (
+	TLSVerify     TLSVerification = ""         // as it should be
+	TLSSkipVerify TLSVerification = "Insecure" // anyone on the way can read and change everything
+)
+
+// URLError reports a URL that is not fetched from, whatever it points to.
+type URLError struct {
+	URL    string // redacted
+	Reason string
+}
+
+func (e *URLError) Error() string { return fmt.Sprintf("git repository %q: %s", e.URL, e.Reason) }
+
+// address is a checked URL, fit to be an argument: it holds no secret.
+type address struct {
+	scheme string // http, https, ssh or file
+	text   string
+	auth   Auth // credentials of the URL moved here
+}
+
+const maxURL = 2048
+
+// checkRemote refuses URLs that git would read as something else than an address.
+func checkRemote(r Remote, allowFile AllowFile) (address, error) {
+	refuse := func(format string, args ...any) (address, error) {
+		return address{}, &URLError{URL: source.Redact(printable(r.URL)), Reason: fmt.Sprintf(format, args...)}
+	}
+	raw := strings.TrimSpace(r.URL)
+	switch {
+	case raw == "":
+		return refuse("the URL is empty")
+	case len(raw) > maxURL:
+		return refuse("the URL has more than %d characters", maxURL)
+	case raw[0] == '-':
+		return refuse("the URL starts with a dash")
+	case printable(raw) != raw:
+		return refuse("the URL has control characters")
+	}
+	if !strings.Contains(raw, "://") {
+		if strings.HasPrefix(raw, "/") && allowFile == FileAllowed {
+			return address{scheme: "file", text: "file://" + raw, auth: r.Auth}, nil
+		}
+		normal := source.NormalizeURL(raw)
+		if strings.Contains(raw, "::") || !strings.HasPrefix(normal, "ssh://") {
+			return refuse("is neither a URL nor git@host:path")
+		}
+		user, rest, hasUser := strings.Cut(raw, "@")
+		if !hasUser {
+			user, rest = "", raw
+		}
+		if strings.ContainsAny(user, ":/") {
+			return refuse("a user name with %q must be written as ssh://user@host/path", ":")
+		}
+		host, p, _ := strings.Cut(rest, ":")
+		if strings.HasPrefix(rest, "[") {
+			host, p, _ = strings.Cut(rest, "]:")
+			host += "]"
+		}
+		if user == "" {
+			user = "git"
+		}
+		return checkURL(r, "ssh://"+user+"@"+host+"/"+strings.TrimPrefix(p, "/"), allowFile)
+	}
+	return checkURL(r, raw, allowFile)
+}
+
+func checkURL(r Remote, raw string, allowFile AllowFile) (address, error) {
+	refuse := func(format string, args ...any) (address, error) {
+		return address{}, &URLError{URL: source.Redact(r.URL), Reason: fmt.Sprintf(format, args...)}
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return refuse("is not a URL")
+	}
+	a := address{scheme: strings.ToLower(u.Scheme), auth: r.Auth}
+	u.Scheme = a.scheme
+	if printable(u.Path) != u.Path || printable(u.Host) != u.Host || strings.ContainsAny(u.Path, "\\'\"`") {
+		return refuse("the URL has characters that no repository needs")
+	}
+	if u.Fragment != "" {
+		return refuse("the URL has a fragment: put the branch or tag into the reference")
+	}
+	switch a.scheme {
+	case "https", "http":
+		return a.web(u, refuse)
+	case "ssh":
+		return a.shell(u, refuse)
+	case "file":
+		if allowFile != FileAllowed || u.Host != "" {
+			return refuse("local repositories are not fetched from")
+		}
+		a.text = u.String()
+		return a, nil
+	}
+	return refuse("scheme %q is not supported: use https, ssh or http", a.scheme)
+}
+
+type refusal func(format string, args ...any) (address, error)
+
+func (a address) web(u *url.URL, refuse refusal) (address, error) {
+	if err := checkHost(u); err != "" {
+		return refuse("%s", err)
+	}
+	if u.User != nil {
+		if a.auth.Username == "" && a.auth.Password == "" && a.auth.BearerToken == "" {
+			a.auth.Username = u.User.Username()
+			a.auth.Password, _ = u.User.Password()
+		}
+		u.User = nil
+	}
+	if a.auth.BearerToken != "" && a.auth.Password != "" {
+		return refuse("has both a password and a bearer token: give one of them")
+	}
+	for _, secret := range []string{a.auth.BearerToken, a.auth.Username, a.auth.Password} {
+		if printable(secret) != secret {
+			return refuse("the credentials have control characters: look for a line break at the end of the secret")
+		}
+	}
+	a.text = u.String()
+	return a, nil
+}
+
+func (a address) shell(u *url.URL, refuse refusal) (address, error) {
+	if err := checkHost(u); err != "" {
+		return refuse("%s", err)
+	}
+	user := u.User.Username()
+	if user == "" {
+		user = "git"
+	}
+	if user[0] == '-' || strings.ContainsAny(user, " \t\"'`$\\;|&<>()") {
+		return refuse("the user name %q is not one", user)
+	}
+	if strings.HasPrefix(u.Path, "/-") || u.Path == "" || u.Path == "/" {
+		return refuse("the URL has no path to a repository")
+	}
+	if len(a.auth.KnownHosts) == 0 {
+		return refuse("the credentials have no known_hosts: add the server's key, as \"ssh-keyscan %s\" prints it", u.Hostname())
+	}
+	if len(a.auth.SSHPrivateKey) == 0 {
+		return refuse("the credentials have no SSH private key")
+	}
+	u.User = url.User(user)
+	u.RawQuery = ""
+	a.text = u.String()
+	return a, nil
+}
+
+func checkHost(u *url.URL) string {
+	host := u.Hostname()
+	switch {
+	case host == "":
+		return "the URL has no host"
+	case host[0] == '-' || strings.ContainsAny(host, " \t\"'`$\\;|&<>()%@"):
+		return fmt.Sprintf("the host name %q is not one", host)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return fmt.Sprintf("the port %q is not one", port)
+		}
+	}
+	return ""
+}
+
+// printable drops control characters.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// identity tells remotes with different credentials apart without keeping the
+// credentials; secret is random, of this process.
+func (r Remote) identity(secret []byte) string {
+	h := hmac.New(sha256.New, secret)
+	for _, field := range []string{
+		strings.TrimSpace(r.URL), r.Auth.Username, r.Auth.Password, r.Auth.BearerToken,
+		string(r.Auth.SSHPrivateKey), r.Auth.SSHPassphrase, string(r.Auth.KnownHosts),
+		string(r.Auth.CABundle), string(r.Auth.ClientCert), string(r.Auth.ClientKey), string(r.Auth.TLS), r.Auth.Proxy,
+	} {
+		fmt.Fprintf(h, "%d:%s", len(field), field)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

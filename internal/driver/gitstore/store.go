@@ -1,0 +1,334 @@
+package gitstore
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// AllowFile says whether repositories on this machine may be fetched from.
+type AllowFile string
+
+// The values of AllowFile.
+const (
+	FileRefused AllowFile = ""        // as a server must have it
+	FileAllowed AllowFile = "Allowed" // for tests and for people's own machines
+)
+
+// Options tune a Store. The zero value is ready to use.
+type Options struct {
+	Git string // the git program; "" means the one in PATH
+	SSH string // the ssh program; "" means the one in PATH
+
+	FetchTimeout time.Duration // longest silence of a server; 0 means 60s
+	FetchLimit   time.Duration // longest fetch in all; 0 means 15m
+
+	MaxFileBytes   int64 // largest file that is read; 0 means source.DefaultFileLimit, 16 MiB
+	MaxObjectBytes int64 // largest object that is inflated at all; 0 means 256 MiB
+	MaxRepoBytes   int64 // largest repository that is fetched; 0 means 4 GiB
+	MaxTreeEntries int   // most entries in one directory; 0 means 100,000
+	MaxDeltaDepth  int   // most deltas on top of each other; 0 means 4,096, as many as git writes
+	CacheBytes     int64 // memory for trees and delta bases, of all repositories; 0 means 32 MiB
+
+	AllowFile AllowFile
+	Logger    *slog.Logger // nil means silence
+}
+
+func (o Options) withDefaults() Options {
+	fill := func(n *int64, standard int64) {
+		if *n <= 0 {
+			*n = standard
+		}
+	}
+	fill((*int64)(&o.FetchTimeout), int64(time.Minute))
+	fill((*int64)(&o.FetchLimit), int64(15*time.Minute))
+	fill(&o.MaxFileBytes, source.DefaultFileLimit)
+	fill(&o.MaxObjectBytes, 256<<20)
+	fill(&o.MaxRepoBytes, 4<<30)
+	fill(&o.CacheBytes, 32<<20)
+	if o.MaxTreeEntries <= 0 {
+		o.MaxTreeEntries = 100_000
+	}
+	if o.MaxDeltaDepth <= 0 {
+		o.MaxDeltaDepth = 4096
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
+	}
+	return o
+}
+
+func (o Options) limits() limits {
+	return limits{file: o.MaxFileBytes, object: max(o.MaxObjectBytes, o.MaxFileBytes), depth: o.MaxDeltaDepth, entries: o.MaxTreeEntries}
+}
+
+// Store keeps one bare repository per remote below a directory. All methods are
+// safe for concurrent use.
+type Store struct {
+	dir    string
+	opts   Options
+	cache  *lru
+	secret []byte // for telling credentials apart
+	unlock func()
+
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	tasks sync.WaitGroup // fetches and maintenance under way
+
+	mu     sync.Mutex
+	closed bool
+	repos  map[string]*repo // by normalized URL
+}
+
+// Open returns the store in a directory, which it creates if need be. It takes
+// the directory for itself until Close: a second Open fails, also from another
+// process. What a crash left half-done there is removed.
+func Open(dir string, opts Options) (*Store, error) {
+	opts = opts.withDefaults()
+	var err error
+	if opts.Git, err = findProgram(opts.Git, "git"); err != nil {
+		return nil, fmt.Errorf("git store: git program: %w: install git or set its path", err)
+	}
+	if program, err := findProgram(opts.SSH, "ssh"); err == nil {
+		opts.SSH = program
+	} else {
+		opts.SSH = "" // only ssh remotes need it: they will say so
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, fmt.Errorf("git store: %w", err)
+	}
+	for _, sub := range []string{"repos", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, fmt.Errorf("git store: %w", err)
+		}
+	}
+	unlock, err := lockFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("git store %q: is in use by another process: %w", dir, err)
+	}
+	s := &Store{dir: dir, opts: opts, cache: newLRU(opts.CacheBytes), secret: make([]byte, 32), unlock: unlock, repos: map[string]*repo{}}
+	s.life, s.end = context.WithCancel(context.Background())
+	if err := emptyDir(filepath.Join(dir, "tmp")); err != nil { // credentials of fetches that a crash cut short
+		s.Close()
+		return nil, fmt.Errorf("git store: %w", err)
+	}
+	if _, err := rand.Read(s.secret); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("git store: %w", err)
+	}
+	return s, nil
+}
+
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+	return err
+}
+
+// Close ends fetches under way and releases the directory. Trees that were
+// handed out stay readable.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.end()
+	s.tasks.Wait()
+	s.unlock()
+	return nil
+}
+
+var errClosed = errors.New("git store: is closed")
+
+// begin registers a task that Close waits for.
+func (s *Store) begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.tasks.Add(1)
+	return nil
+}
+
+// repo returns the repository that all remotes of one URL share.
+func (s *Store) repo(r Remote) (*repo, address, error) {
+	a, err := checkRemote(r, s.opts.AllowFile)
+	if err != nil {
+		return nil, address{}, err
+	}
+	if a.scheme == "ssh" && s.opts.SSH == "" {
+		return nil, address{}, failed(r, FailedSetup, "there is no ssh program: install openssh-client", nil)
+	}
+	key := source.NormalizeURL(a.text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, address{}, errClosed
+	}
+	if known, ok := s.repos[key]; ok {
+		return known, a, nil
+	}
+	sum := sha256.Sum256([]byte(key))
+	dir := filepath.Join(s.dir, "repos", hex.EncodeToString(sum[:16]))
+	if err := initBare(dir, key); err != nil {
+		return nil, address{}, failed(r, FailedDisk, err.Error(), err)
+	}
+	db, err := openObjects(filepath.Join(dir, "objects"), s.opts.limits(), s.cache)
+	if err != nil {
+		return nil, address{}, err
+	}
+	created := &repo{
+		store: s, dir: dir, objects: db, turn: make(chan struct{}, 1), members: map[string]*member{}, trees: map[oid]*snapshot{},
+		refs: refReader{dir: dir, objects: db},
+	}
+	s.repos[key] = created
+	return created, a, nil
+}
+
+// initBare makes dir an empty bare repository unless it is one. The files are
+// what git init writes, without templates and hooks.
+func initBare(dir, url string) error {
+	for _, sub := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return err
+		}
+	}
+	for _, file := range []struct{ name, text string }{
+		{"config", "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"},
+		{"HEAD", "ref: refs/heads/main\n"},
+		{"description", url + "\n"},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file.name), []byte(file.text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Fetch brings the store up to date with the remote and returns the references it
+// now offers: HEAD, branches, tags, and those of extra, full names such as
+// "refs/pull/7/head", that exist. The map is shared and must not be changed.
+//
+// It is cheap when nothing changed, and calls for one remote that overlap share
+// one fetch. An empty repository has no references, which is no error. Failures
+// are *FetchError or *URLError; what was fetched before stays as it was.
+func (s *Store) Fetch(ctx context.Context, r Remote, extra ...string) (source.Refs, error) {
+	p, a, err := s.repo(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range extra {
+		if err := checkRefName(name); err != nil {
+			return nil, failed(r, FailedNotFound, err.Error(), err)
+		}
+	}
+	return p.member(r, a).fetch(ctx, extra)
+}
+
+// Refs returns what the last successful Fetch of the remote returned, with the
+// same credentials; ok is false if there was none in this process.
+func (s *Store) Refs(r Remote) (refs source.Refs, ok bool) {
+	p, a, err := s.repo(r)
+	if err != nil {
+		return nil, false
+	}
+	return p.member(r, a).last()
+}
+
+// Tree returns the files of a commit. If the store does not have it yet it is
+// fetched by its id; the first use of a remote's credentials is a Fetch, so that
+// nobody reads what their own credentials did not open.
+//
+// The Tree's errors are those of source, *CorruptError, *source.LFSPointerError
+// for LFS files and *source.SubmoduleError below submodules.
+func (s *Store) Tree(ctx context.Context, r Remote, rev source.Revision) (source.Tree, error) {
+	p, id, err := s.ensure(ctx, r, rev.ID)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := p.snapshot(id)
+	if err != nil {
+		return nil, err
+	}
+	return tree{snap, rev}, nil
+}
+
+// Commit returns the metadata of a commit, which is fetched if need be.
+func (s *Store) Commit(ctx context.Context, r Remote, id string) (Commit, error) {
+	p, commit, err := s.ensure(ctx, r, id)
+	if err != nil {
+		return Commit{}, err
+	}
+	return p.objects.commit(commit)
+}
+
+// Tag returns the annotated tag with a short name, as the last Fetch left it.
+// It fails with fs.ErrNotExist if there is none or it is not annotated.
+func (s *Store) Tag(ctx context.Context, r Remote, name string) (Tag, error) {
+	p, a, err := s.repo(r)
+	if err != nil {
+		return Tag{}, err
+	}
+	if err := p.member(r, a).proven(ctx); err != nil {
+		return Tag{}, err
+	}
+	return p.tag(name)
+}
+
+// Complete returns the id of the only commit that starts with an abbreviated id.
+// It fails with *AbbreviationError.
+func (s *Store) Complete(ctx context.Context, r Remote, abbreviated string) (string, error) {
+	p, a, err := s.repo(r)
+	if err != nil {
+		return "", err
+	}
+	m := p.member(r, a)
+	if err := m.proven(ctx); err != nil {
+		return "", err
+	}
+	id, err := p.objects.complete(abbreviated)
+	if none := (*AbbreviationError)(nil); errors.As(err, &none) && len(none.Candidates) == 0 {
+		if _, err := m.fetch(ctx, nil); err != nil {
+			return "", err
+		}
+		return p.objects.complete(abbreviated)
+	}
+	return id, err
+}
+
+// ensure makes a commit available to whoever has r's credentials.
+func (s *Store) ensure(ctx context.Context, r Remote, hexID string) (*repo, oid, error) {
+	p, a, err := s.repo(r)
+	if err != nil {
+		return nil, oid{}, err
+	}
+	id, err := parseOID(hexID)
+	if err != nil {
+		return nil, oid{}, err
+	}
+	m := p.member(r, a)
+	if err := m.proven(ctx); err != nil {
+		return nil, oid{}, err
+	}
+	if p.objects.has(id) {
+		return p, id, nil
+	}
+	return p, id, m.fetchCommit(ctx, id)
+}

@@ -1,0 +1,102 @@
+package gitstore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// entry is one line of a tree object.
+type entry struct {
+	mode fs.FileMode // one of source's Mode constants
+	name string
+	id   oid
+}
+
+var errTree = errors.New("tree is damaged")
+
+// nextEntry cuts the first entry off a raw tree. The name still refers to raw.
+func nextEntry(raw []byte) (mode, name []byte, id, rest []byte, err error) {
+	space := bytes.IndexByte(raw[:min(len(raw), 8)], ' ')
+	if space < 1 {
+		return nil, nil, nil, nil, errTree
+	}
+	mode, raw = raw[:space], raw[space+1:]
+	end := bytes.IndexByte(raw, 0)
+	if end < 0 || len(raw) < end+1+len(oid{}) {
+		return nil, nil, nil, nil, errTree
+	}
+	return mode, raw[:end], raw[end+1 : end+21], raw[end+21:], nil
+}
+
+func parseMode(mode []byte) (fs.FileMode, error) {
+	switch string(mode) {
+	case "40000", "040000":
+		return source.ModeDirectory, nil
+	case "100644", "100664", "100600":
+		return source.ModeFile, nil
+	case "100755", "100775", "100700":
+		return source.ModeExecutable, nil
+	case "120000":
+		return source.ModeLink, nil
+	case "160000":
+		return source.ModeSubmodule, nil
+	}
+	return 0, fmt.Errorf("tree has an entry of unknown mode %q", mode)
+}
+
+// checkEntryName refuses what can only be meant to harm.
+func checkEntryName(name []byte) error {
+	switch {
+	case len(name) == 0, bytes.IndexByte(name, '/') >= 0, string(name) == ".", string(name) == "..", strings.EqualFold(string(name), ".git"):
+		return fmt.Errorf("tree has an entry with the forbidden name %q", name)
+	}
+	return nil
+}
+
+// parseTree returns all entries of a raw tree, checked, in the order of the tree.
+func parseTree(raw []byte, limit int) ([]entry, error) {
+	var entries []entry
+	for len(raw) > 0 {
+		mode, name, id, rest, err := nextEntry(raw)
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) >= limit {
+			return nil, fmt.Errorf("tree has more than %d entries", limit)
+		}
+		if err := checkEntryName(name); err != nil {
+			return nil, err
+		}
+		m, err := parseMode(mode)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry{m, string(name), oid(id)})
+		raw = rest
+	}
+	return entries, nil
+}
+
+// findEntry looks one name up in a raw tree, without building the others.
+func findEntry(raw []byte, wanted string) (entry, bool, error) {
+	if checkEntryName([]byte(wanted)) != nil {
+		return entry{}, false, nil
+	}
+	for len(raw) > 0 {
+		mode, name, id, rest, err := nextEntry(raw)
+		if err != nil {
+			return entry{}, false, err
+		}
+		if string(name) == wanted {
+			m, err := parseMode(mode)
+			return entry{m, wanted, oid(id)}, err == nil, err
+		}
+		raw = rest
+	}
+	return entry{}, false, nil
+}
