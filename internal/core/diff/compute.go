@@ -26,6 +26,11 @@ type Input struct {
 	// once wrote by updates.
 	Takeover []string
 
+	// PlainStatus says that the kind has no status subresource, as some custom
+	// resources: its status is a field like any other. Otherwise a status in
+	// Desired is not looked at, as the server does not.
+	PlainStatus bool
+
 	// IgnoreFields are JSON pointers to parts that count neither as a difference
 	// nor as a missing ownership. An index in a pointer is a position in the list.
 	IgnoreFields []string
@@ -48,7 +53,7 @@ func Compute(in Input) (Change, error) {
 	}
 	if in.Live == nil {
 		if _, err := roundTrip(in.Desired.GroupVersionKind(), c.desiredObject); err != nil {
-			return Change{}, invalid(c.key, err)
+			return Change{}, c.unreadable(c.desiredObject, err)
 		}
 		return Change{Key: c.key, Kind: Create, Reason: reasonMissing}, nil
 	}
@@ -76,7 +81,6 @@ type comparison struct {
 	desiredObject map[string]any // without status and without what the server assigns
 	desired       *typed.TypedValue
 	set           *fieldpath.Set // what our entry will hold
-	leaves        *fieldpath.Set // of set
 
 	liveObject map[string]any // as desiredObject
 	live       *typed.TypedValue
@@ -121,7 +125,7 @@ func (c *comparison) readDesired() error {
 	if err != nil {
 		return invalid(c.key, err)
 	}
-	c.desiredObject = strip(obj)
+	c.desiredObject = c.strip(obj)
 	c.desired = retype(whole, c.desiredObject)
 	set, err := c.desired.ToFieldSet()
 	if err != nil {
@@ -151,7 +155,7 @@ func (c *comparison) readLive() error {
 	if c.ownership, err = ownershipOf(c.in, string(c.version)); err != nil {
 		return c.undecided(err)
 	}
-	c.liveObject = strip(live.Object)
+	c.liveObject = c.strip(live.Object)
 	c.live, err = c.converter.ObjectToTyped(&unstructured.Unstructured{Object: c.liveObject}, typed.AllowDuplicates)
 	if err != nil {
 		return c.undecided(fmt.Errorf("the live object does not fit its schema: %w", invalid(c.key, err)))
@@ -196,6 +200,18 @@ func (c *comparison) moves() bool {
 		return false
 	}
 	return !c.ignored.dropSet(own).Equals(c.ignored.dropSet(set))
+}
+
+// unreadable explains that the Go type of the kind cannot hold obj.
+func (c *comparison) unreadable(obj map[string]any, err error) error {
+	out := invalid(c.key, err)
+	if found := problems(c.in.Desired.GroupVersionKind(), obj); len(found) > 0 {
+		out.Problems = out.Problems[:0]
+		for _, p := range found {
+			out.Problems = append(out.Problems, p.shownFor(c.key))
+		}
+	}
+	return out
 }
 
 func (c *comparison) undecided(err error) error {

@@ -86,6 +86,8 @@ type caseOptions struct {
 	Manager  string   `json:"manager"`
 	Takeover []string `json:"takeover"`
 	Ignore   []string `json:"ignore"`
+
+	PlainStatus bool `json:"plainStatus"`
 }
 
 func readCase(t *testing.T, archive *txtar.Archive) Input {
@@ -108,7 +110,7 @@ func readCase(t *testing.T, archive *txtar.Archive) Input {
 			if o.Manager != "" {
 				in.Manager = o.Manager
 			}
-			in.Takeover, in.IgnoreFields = o.Takeover, o.Ignore
+			in.Takeover, in.IgnoreFields, in.PlainStatus = o.Takeover, o.Ignore, o.PlainStatus
 		}
 	}
 	if doc != nil {

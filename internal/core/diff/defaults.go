@@ -14,6 +14,8 @@ type slot struct {
 	owner    string         // type of the object, such as core.v1.Container; empty if it has no name
 	name     string         // of the field
 	siblings map[string]any // the object as it would be stored
+	declared bool           // the schema names the field; other fields never have defaults
+	whole    bool           // inside a list or map that is applied as a whole
 }
 
 // keeps marks a field whose live value the server carries over when an apply
@@ -112,6 +114,8 @@ var defaults = map[string]any{
 	"core.v1.HTTPGetAction.scheme":                                         "HTTP",
 	"core.v1.HostPathVolumeSource.type":                                    "",
 	"core.v1.ObjectFieldSelector.apiVersion":                               "v1",
+	"core.v1.PersistentVolumeClaim.apiVersion":                             "v1", // of a claim template
+	"core.v1.PersistentVolumeClaim.kind":                                   "PersistentVolumeClaim",
 	"core.v1.PersistentVolumeClaimSpec.volumeMode":                         "Filesystem",
 	"core.v1.PersistentVolumeClaimStatus.phase":                            "Pending",
 	"core.v1.PersistentVolumeSpec.persistentVolumeReclaimPolicy":           "Retain",
@@ -145,6 +149,10 @@ var defaults = map[string]any{
 	"storage.v1.CSIDriverSpec.volumeLifecycleModes":                        []any{"Persistent"},
 	"storage.v1.StorageClass.reclaimPolicy":                                "Delete",
 	"storage.v1.StorageClass.volumeBindingMode":                            "Immediate",
+	"admissionregistration.v1.MatchResources.matchPolicy":                  "Equivalent",
+	"admissionregistration.v1.MatchResources.namespaceSelector":            map[string]any{},
+	"admissionregistration.v1.MatchResources.objectSelector":               map[string]any{},
+	"admissionregistration.v1.MutatingAdmissionPolicySpec.failurePolicy":   "Fail",
 	"core.v1.ServicePort.nodePort":                                         keeps,
 	"core.v1.ServiceSpec.clusterIP":                                        keeps,
 	"core.v1.ServiceSpec.clusterIPs":                                       keeps,

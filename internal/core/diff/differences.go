@@ -31,7 +31,7 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 	written, err := roundTrip(c.in.Desired.GroupVersionKind(), next)
 	switch {
 	case err != nil:
-		return nil, invalid(c.key, err)
+		return nil, c.unreadable(c.desiredObject, err)
 	case written != nil && lossy(next, written):
 		return nil, c.undecided(errors.New("the server knows fields of this kind that are not known here"))
 	case written != nil:
@@ -42,7 +42,6 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 		m := newMask()
 		live, next = m.secret(live), m.secret(next)
 	}
-	c.leaves = c.set.Leaves()
 	found, err := c.expectDefaults(walk(live, next))
 	if err != nil {
 		return nil, err
@@ -68,44 +67,38 @@ func tidy(obj map[string]any) map[string]any {
 func hasEntries(v any) bool { m, ok := v.(map[string]any); return ok && len(m) > 0 }
 
 // expectDefaults looks at the fields that would be gone: the server may put a
-// default there, so that the field stays as it is or gets another value.
+// default there, so that the field stays as it is or gets another value. When
+// nothing but gaps of unknown outcome is found, only the server can tell.
 func (c *comparison) expectDefaults(found []difference) ([]difference, error) {
-	gvk := c.in.Desired.GroupVersionKind()
 	var out []difference
-	var unknown string
+	var gaps int
 	for _, d := range found {
 		if d.Op != Removed {
 			out = append(out, d)
 			continue
 		}
-		def, known := serverDefault(gvk, d.slot)
+		def, known := serverDefault(c.in.Desired.GroupVersionKind(), d.slot)
 		switch {
 		case known && (def == keeps || equal(def, d.Old)):
+			continue
 		case known:
 			d.Op, d.New = Changed, def
-			out = append(out, d)
-		case native(gvk.Group) && c.within(d.path):
-			unknown = d.Path
-		default:
-			out = append(out, d)
+		case c.gap(d):
+			gaps++
 		}
+		out = append(out, d)
 	}
-	if len(out) == 0 && unknown != "" {
-		return nil, c.undecided(fmt.Errorf("%s is left empty and the server has a value", unknown))
+	if gaps > 0 && gaps == len(out) {
+		return nil, c.undecided(fmt.Errorf("%s is left empty, and the server may have filled it in", out[0].Path))
 	}
 	return out, nil
 }
 
-// within reports whether path is declared, or lies in something that is declared
-// as a whole. What the server makes of a gap there is its own affair: outside,
-// a gap is left as it is in the live object.
-func (c *comparison) within(path fieldpath.Path) bool {
-	for i := range path {
-		if c.leaves.Has(path[:i+1]) {
-			return true
-		}
-	}
-	return false
+// gap reports whether d is a field that the server may fill in although nobody
+// owns the value: one that is declared empty, or missing in something that is
+// declared as a whole. Elsewhere what is not declared stays as it is.
+func (c *comparison) gap(d difference) bool {
+	return native(c.key.Group) && d.slot.declared && (d.slot.whole || c.set.Has(d.path) && !container(d.Old))
 }
 
 // attribute names the other managers that hold the live values.
@@ -142,17 +135,24 @@ func updateReason(fields []Field) string {
 
 func (c *comparison) adoptReason() string {
 	if taken := c.ownership.taken; len(taken) > 0 {
-		return "takes over fields of " + strings.Join(taken, ", ")
+		return "takes over the fields of " + strings.Join(taken, ", ")
 	}
 	own, set := c.ownership.own, c.set
-	missing, extra := set.Difference(own).Size(), own.Difference(set).Size()
+	declared, dropped := set.Difference(own).Size(), own.Difference(set).Size()
 	switch {
 	case own.Empty():
-		return fmt.Sprintf("live already equals it; %s will own its fields", c.in.Manager)
-	case missing == 0:
-		return fmt.Sprintf("%d fields are no longer declared and keep their values", extra)
-	case extra == 0:
-		return fmt.Sprintf("%d more fields are declared with the values they have", missing)
+		return fmt.Sprintf("the values are there already, %s will own them", c.in.Manager)
+	case declared == 0:
+		return fmt.Sprintf("newly undeclared and unchanged: %s", count(dropped))
+	case dropped == 0:
+		return fmt.Sprintf("newly declared and unchanged: %s", count(declared))
 	}
-	return fmt.Sprintf("%d fields are newly declared, %d no longer; the values stay", missing, extra)
+	return fmt.Sprintf("newly declared and unchanged: %s, newly undeclared: %s", count(declared), count(dropped))
+}
+
+func count(fields int) string {
+	if fields == 1 {
+		return "1 field"
+	}
+	return fmt.Sprintf("%d fields", fields)
 }

@@ -63,13 +63,18 @@ func invalid(key object.Key, err error) *InvalidError {
 		list = typed.ValidationErrors{{ErrorMessage: err.Error()}}
 	}
 	for _, one := range list {
-		p := Problem{Path: one.Path, Message: wording(one.ErrorMessage)}
-		if isSecret(key) {
-			p.Message = quotation.ReplaceAllString(p.Message, "")
-		}
-		out.Problems = append(out.Problems, p)
+		out.Problems = append(out.Problems, Problem{Path: one.Path, Message: one.ErrorMessage}.shownFor(key))
 	}
 	return out
+}
+
+// shownFor returns p as it may be shown for the object.
+func (p Problem) shownFor(key object.Key) Problem {
+	p.Message = wording(p.Message)
+	if isSecret(key) {
+		p.Message = quotation.ReplaceAllString(p.Message, "")
+	}
+	return p
 }
 
 var (

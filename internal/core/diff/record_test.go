@@ -102,11 +102,11 @@ func (s *server) record(t *testing.T, file string) {
 		}
 		out = append(out, f)
 		if parts := strings.SplitN(strings.TrimSuffix(f.Name, ".yaml"), "-", 3); len(parts) == 3 {
-			s.step(t, parts[1], parts[2], place(decode(t, f.Data), namespace))
+			s.step(t, parts[1], parts[2], shop(decode(t, f.Data), namespace))
 		}
 	}
 	options := readCase(t, &txtar.Archive{Files: out})
-	desired := place(options.Desired.DeepCopy(), namespace)
+	desired := shop(options.Desired.DeepCopy(), namespace)
 	defer func() {
 		if desired.GetNamespace() != namespace {
 			s.do(t, "DELETE", s.path(t, desired), "", nil)
@@ -117,6 +117,7 @@ func (s *server) record(t *testing.T, file string) {
 		t.Fatalf("no live object: %s", live)
 	}
 	out = append(out, txtar.File{Name: "live.yaml", Data: asYAML(t, live, namespace)})
+	s.takeOver(t, live, desired, options)
 	if gvk := desired.GroupVersionKind(); strings.Contains(gvk.Group, "example") {
 		out = append(out, txtar.File{Name: "schema.json", Data: s.document(t, gvk.GroupVersion())})
 	}
@@ -130,6 +131,23 @@ func (s *server) record(t *testing.T, file string) {
 	if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// takeOver writes what TakenOver says.
+func (s *server) takeOver(t *testing.T, live []byte, desired *unstructured.Unstructured, options Input) {
+	t.Helper()
+	before := decode(t, live)
+	entries, ok, err := TakenOver(before, options.Manager, desired.GetAPIVersion(), options.Takeover)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ok {
+		return
+	}
+	patch := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{
+		"managedFields": entries, "resourceVersion": before.GetResourceVersion(),
+	}}}
+	s.must(t, s.path(t, desired), "application/merge-patch+json", patch)
 }
 
 func (s *server) step(t *testing.T, verb, manager string, obj *unstructured.Unstructured) {
@@ -286,9 +304,9 @@ func namespaceOf(name string) *unstructured.Unstructured {
 	return obj
 }
 
-// place moves an object from the namespace shop of the archives to the one of
+// shop moves an object from the namespace shop of the archives to the one of
 // this recording.
-func place(obj *unstructured.Unstructured, namespace string) *unstructured.Unstructured {
+func shop(obj *unstructured.Unstructured, namespace string) *unstructured.Unstructured {
 	if obj.GetNamespace() == "shop" {
 		obj.SetNamespace(namespace)
 	}

@@ -17,12 +17,19 @@ var assigned = []string{
 	"managedFields", "resourceVersion", "selfLink", "uid",
 }
 
-// strip returns obj without status and without the metadata that the server
-// assigns. It copies only what it changes.
-func strip(obj map[string]any) map[string]any {
-	if _, ok := obj["status"]; ok {
-		obj = without(obj, "status")
+// strip returns obj without what an apply cannot change: the metadata that the
+// server assigns, and the status where that is a subresource.
+func (c *comparison) strip(obj map[string]any) map[string]any {
+	obj = unassigned(obj)
+	if _, ok := obj["status"]; ok && !c.in.PlainStatus {
+		return without(obj, "status")
 	}
+	return obj
+}
+
+// unassigned returns obj without the metadata that the server assigns. It copies
+// only what it changes.
+func unassigned(obj map[string]any) map[string]any {
 	metadata, ok := obj["metadata"].(map[string]any)
 	if !ok || !slices.ContainsFunc(assigned, func(name string) bool { _, ok := metadata[name]; return ok }) {
 		return obj

@@ -2,7 +2,9 @@ package diff
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -74,8 +76,8 @@ var builtins = sync.OnceValue(func() *runtime.Scheme {
 })
 
 // roundTrip writes obj the way the server does after reading it into the Go type
-// of gvk: quantities in canonical form, nulls and empty optional fields gone. It
-// returns nil for a kind without a Go type here.
+// of gvk: quantities in canonical form, nulls and empty optional fields gone, and
+// without a status. It returns nil for a kind without a Go type here.
 func roundTrip(gvk schema.GroupVersionKind, obj map[string]any) (map[string]any, error) {
 	scheme := builtins()
 	if !scheme.Recognizes(gvk) {
@@ -92,7 +94,87 @@ func roundTrip(gvk schema.GroupVersionKind, obj map[string]any) (map[string]any,
 	if err != nil {
 		return nil, fmt.Errorf("writing it back: %w", err)
 	}
-	return strip(out), nil
+	return without(unassigned(withoutZeros(obj, out)), "status"), nil
+}
+
+// withoutZeros removes from after the zeros that Go types without a notion of
+// absence write and before does not have.
+func withoutZeros(before, after map[string]any) map[string]any {
+	for name, a := range after {
+		b, ok := before[name]
+		switch {
+		case ok:
+			zerosBelow(b, a)
+		case !container(a) && empty(a):
+			delete(after, name)
+		default:
+			zerosBelow(map[string]any{}, a)
+		}
+	}
+	return after
+}
+
+func zerosBelow(before, after any) {
+	switch a := after.(type) {
+	case map[string]any:
+		b, _ := before.(map[string]any)
+		withoutZeros(b, a)
+	case []any:
+		b, _ := before.([]any)
+		for i := range a {
+			var v any
+			if i < len(b) {
+				v = b[i]
+			}
+			zerosBelow(v, a[i])
+		}
+	}
+}
+
+// problems finds the fields of obj that cannot be read into the Go type of gvk:
+// those that cannot even when they are all there is.
+func problems(gvk schema.GroupVersionKind, obj map[string]any) []Problem {
+	var out []Problem
+	each(obj, "", func(v any) any { return v }, func(path string, chain map[string]any) bool {
+		object, err := builtins().New(gvk)
+		if err != nil {
+			return false
+		}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(chain, object); err != nil {
+			out = append(out, Problem{Path: path, Message: err.Error()})
+		}
+		return len(out) < maxProblems
+	})
+	return out
+}
+
+// maxProblems is how many fields are named at most.
+const maxProblems = 10
+
+// each calls visit with the path of every scalar below v and an object that
+// holds nothing else; wrap puts what belongs at v's place into such an object.
+// It stops when visit returns false.
+func each(v any, path string, wrap func(any) any, visit func(string, map[string]any) bool) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			inner := func(child any) any { return wrap(map[string]any{name: child}) }
+			if !each(v[name], path+"."+name, inner, visit) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		for i, item := range v {
+			inner := func(child any) any { return wrap([]any{child}) }
+			if !each(item, fmt.Sprintf("%s[%d]", path, i), inner, visit) {
+				return false
+			}
+		}
+		return true
+	}
+	chain, ok := wrap(v).(map[string]any)
+	return !ok || visit(path, chain)
 }
 
 // lossy reports whether something that says something is in before and has no

@@ -38,7 +38,7 @@ func equal(a, b any) bool {
 
 // differences compares two objects of the type tr.
 func (w *walker) differences(tr smd.TypeRef, live, next map[string]any) []difference {
-	w.value(fieldpath.Path{}, slotOf(tr), live, next)
+	w.value(fieldpath.Path{}, slot{field: smd.StructField{Type: tr}}, live, next)
 	slices.SortStableFunc(w.found, func(a, b difference) int { return a.path.Compare(b.path) })
 	return w.found
 }
@@ -51,11 +51,11 @@ func (w *walker) value(path fieldpath.Path, at slot, live, next any) {
 	switch l := live.(type) {
 	case map[string]any:
 		if n, ok := next.(map[string]any); ok {
-			w.object(path, typedMap{at.field.Type, atom.Map}, l, n)
+			w.object(path, typedMap{ref: at.field.Type, whole: at.whole, Map: atom.Map}, l, n)
 			return
 		}
 	case []any:
-		if n, ok := next.([]any); ok && w.list(path, atom.List, l, n) {
+		if n, ok := next.([]any); ok && w.list(path, typedList{whole: at.whole, List: atom.List}, l, n) {
 			return
 		}
 	}
@@ -76,7 +76,8 @@ func (w *walker) add(path fieldpath.Path, at slot, live, next any) {
 
 // typedMap is a map type and the reference by which it was found.
 type typedMap struct {
-	ref smd.TypeRef
+	ref   smd.TypeRef
+	whole bool
 	*smd.Map
 }
 
@@ -90,16 +91,15 @@ func (w *walker) object(path fieldpath.Path, t typedMap, live, next map[string]a
 	slices.Sort(names)
 	for _, name := range names {
 		at := slot{field: fieldOf(t.Map, name), owner: typeOf(t.ref), name: name, siblings: next}
+		at.whole = t.whole || t.Map != nil && t.ElementRelationship == smd.Atomic
+		at.declared = t.Map != nil && declares(t.Map, name)
 		l, n := lookup(live, name), lookup(next, name)
-		if t.Map != nil && n == nil && !at.field.Type.Nullable {
-			n = absent{} // the server drops a null where none is allowed
+		if n == nil && at.field.Default != nil && !at.field.Type.Nullable {
+			n = absent{} // the server drops a null where none is allowed for the default
 		}
 		w.value(append(path, fieldpath.FieldNameElement(name)), at, l, n)
 	}
 }
-
-// slotOf is the place of an item of a list.
-func slotOf(t smd.TypeRef) slot { return slot{field: smd.StructField{Type: t}} }
 
 func lookup(m map[string]any, name string) any {
 	if v, ok := m[name]; ok {
@@ -107,6 +107,8 @@ func lookup(m map[string]any, name string) any {
 	}
 	return absent{}
 }
+
+func declares(t *smd.Map, name string) bool { _, ok := t.FindField(name); return ok }
 
 func fieldOf(t *smd.Map, name string) smd.StructField {
 	if t == nil {
@@ -118,18 +120,25 @@ func fieldOf(t *smd.Map, name string) smd.StructField {
 	return smd.StructField{Type: t.ElementType}
 }
 
+// typedList is a list type and whether the list is part of something that is
+// taken as a whole.
+type typedList struct {
+	whole bool
+	*smd.List
+}
+
 // list compares two lists item by item. It returns false when they are better
 // shown as a whole: lists of scalars, and lists of which no item can be named.
-func (w *walker) list(path fieldpath.Path, t *smd.List, live, next []any) bool {
-	var element smd.TypeRef
-	if t != nil {
-		element = t.ElementType
+func (w *walker) list(path fieldpath.Path, t typedList, live, next []any) bool {
+	at := slot{whole: t.whole || t.List == nil || t.ElementRelationship != smd.Associative}
+	if t.List != nil {
+		at.field.Type = t.ElementType
 	}
-	if t != nil && t.ElementRelationship == smd.Associative {
-		l, okLive := w.index(t, live)
-		n, okNext := w.index(t, next)
+	if t.List != nil && t.ElementRelationship == smd.Associative {
+		l, okLive := w.index(t.List, live)
+		n, okNext := w.index(t.List, next)
 		if okLive && okNext {
-			w.items(path, element, l, n)
+			w.items(path, at, l, n)
 			return true
 		}
 	}
@@ -144,7 +153,7 @@ func (w *walker) list(path fieldpath.Path, t *smd.List, live, next []any) bool {
 		if i < len(next) {
 			n = next[i]
 		}
-		w.value(append(path, fieldpath.IndexElement(i)), slotOf(element), l, n)
+		w.value(append(path, fieldpath.IndexElement(i)), at, l, n)
 	}
 	return true
 }
@@ -212,7 +221,7 @@ func (w *walker) element(t *smd.List, v any) (fieldpath.PathElement, bool) {
 }
 
 // items compares by name, then the order of what both sides have.
-func (w *walker) items(path fieldpath.Path, element smd.TypeRef, live, next []item) {
+func (w *walker) items(path fieldpath.Path, at slot, live, next []item) {
 	byName := make(map[string]item, len(next))
 	for _, n := range next {
 		byName[n.name] = n
@@ -221,17 +230,17 @@ func (w *walker) items(path fieldpath.Path, element smd.TypeRef, live, next []it
 	for _, l := range live {
 		n, ok := byName[l.name]
 		if !ok {
-			w.value(append(path, l.element), slotOf(element), l.value, absent{})
+			w.value(append(path, l.element), at, l.value, absent{})
 			continue
 		}
 		common = append(common, l.name)
-		w.value(append(path, l.element), slotOf(element), l.value, n.value)
+		w.value(append(path, l.element), at, l.value, n.value)
 		delete(byName, l.name)
 	}
 	var order []string
 	for _, n := range next {
 		if _, isNew := byName[n.name]; isNew {
-			w.value(append(path, n.element), slotOf(element), absent{}, n.value)
+			w.value(append(path, n.element), at, absent{}, n.value)
 			continue
 		}
 		order = append(order, n.name)

@@ -1,0 +1,174 @@
+// Package app is the model of one unit of delivery: where it comes from, where
+// it goes, under which policy, and what is known about it.
+//
+// Dialects translate users' objects into an Application and an Outcome back
+// into their status. The package holds values only; it decides nothing and
+// reads nothing.
+package app
+
+import (
+	"errors"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// ID names an application by the user's object that declares it.
+type ID struct {
+	Kind      string // of the user's object
+	Namespace string
+	Name      string
+}
+
+// String returns "namespace/name".
+func (id ID) String() string { return id.Namespace + "/" + id.Name }
+
+// Application is one unit of delivery as its user declared it.
+type Application struct {
+	ID         ID
+	UID        string
+	Generation int64
+	Source     Source
+	Target     Destination
+	Project    string // empty: the dialect has no projects
+	Policy     Policy
+
+	Request   *Operation // what the user asked to run now; nil: nothing
+	Refresh   string     // a token that asks for one more look; empty: none
+	Deletion  *Deletion  // set once the user deleted the object
+	Suspended bool       // leave everything as it is
+	After     []Dependency
+
+	State    State               // what its status remembers
+	Problems []condition.Problem // why it cannot run as declared; empty: it can
+}
+
+// Source is where the desired state comes from and how it is rendered.
+type Source struct {
+	URL     string         // of the repository, as the user wrote it
+	Secret  *SecretRef     // credentials; nil: found by URL, or none needed
+	Ref     source.Ref     // branch, tag, range or commit
+	Render  render.Request // without what the destination adds (version, API list)
+	Digest  string         // identity of the source as the user wrote it: a change is a new attempt
+	Managed *ManagedSource // the user's object that fetches it; nil: the engine polls the repository itself
+}
+
+// SecretRef names a Secret.
+type SecretRef struct {
+	Namespace, Name string
+}
+
+// ManagedSource names the user's object that owns a source's interval and reference.
+type ManagedSource struct {
+	Kind, Namespace, Name string
+}
+
+// Destination is a cluster and the namespace for objects that name none.
+type Destination struct {
+	Server    string // URL of the API server; empty when Name is set or for the cluster the engine runs in
+	Cluster   string // registered name
+	Namespace string
+	RunAs     string // user to impersonate for every write; empty: the engine itself
+}
+
+// Dependency is an application that has to be ready first.
+type Dependency struct {
+	ID ID
+	// SameSource asks that it has applied the newest revision of the source that
+	// both share, not merely that it was ready once.
+	SameSource bool
+}
+
+// Deletion says how an application goes.
+type Deletion struct {
+	Since       time.Time
+	Cascade     bool   // delete what it owns first; false: leave the objects
+	Propagation string // "foreground" or "background"
+	Await       bool   // wait until the objects are gone before letting go
+	Held        string // why the deletion does not proceed; empty: it does
+}
+
+// Retry says how often and when a failed operation is tried again.
+type Retry struct {
+	Limit  int64 // further attempts; 0 none, below 0 without end
+	Wait   time.Duration
+	Factor int64         // the wait grows by this factor from attempt to attempt; 0 and 1: it stays
+	Max    time.Duration // longest wait; 0 or less: no bound
+}
+
+// Delay returns the wait before attempt number retries+1; retries counts from 0.
+func (r Retry) Delay(retries int64) time.Duration {
+	wait := r.Wait
+	for ; retries > 0 && r.Factor > 1; retries-- {
+		if r.Max > 0 && wait >= r.Max {
+			break
+		}
+		next := wait * time.Duration(r.Factor)
+		if next/time.Duration(r.Factor) != wait { // overflow
+			return r.Max
+		}
+		wait = next
+	}
+	if r.Max > 0 {
+		return min(wait, r.Max)
+	}
+	return wait
+}
+
+// Policy is what the engine may do on its own and how it does it.
+type Policy struct {
+	Automatic  bool // apply new revisions without being asked
+	Prune      bool // delete what left the source
+	SelfHeal   bool // undo changes made by others
+	AllowEmpty bool // even when nothing at all is left in the source
+	Once       bool // one automatic attempt per revision and source; retries aside
+	Retry      Retry
+
+	HealWait Retry // pauses between repairs that do not last
+
+	CreateNamespace   bool
+	NamespaceLabels   map[string]string // kept on the created namespace; nil: untouched
+	NamespaceNotes    map[string]string // annotations, the same way
+	Propagation       string            // of prunes: "foreground", "background" or "orphan"
+	PruneLast         bool
+	PruneConfirm      bool // ask a person before each prune
+	Force             bool // delete and create again when a field cannot be changed in place
+	Replace           bool // write whole objects instead of applying fields
+	LenientFields     bool // unknown fields are dropped rather than refused
+	MissingKindsLater bool // a kind that the cluster does not know yet is tried when its turn comes
+	FailOnShared      bool // refuse to sync while another application claims one of the objects
+
+	Await   bool          // success means healthy, not merely applied
+	Timeout time.Duration // longest wait for health; 0: no bound
+}
+
+// Operation is one run of the pipeline up to and including apply.
+type Operation struct {
+	Revision  string // commit id to use; empty: the newest that the reference stands for
+	Automatic bool   // started by the engine, not by a person
+	User      string // who asked
+	Prune     bool
+	DryRun    bool
+	Force     bool
+	SkipHooks bool
+	Only      []Selector // empty: everything
+	Options   []string   // as the user wrote them; replace those of the policy
+	Retry     Retry
+	Heals     int64 // how many repairs of the same revision came before this one
+}
+
+// Selector picks objects of an operation by exact match; an empty namespace matches any.
+type Selector struct {
+	Group, Kind, Namespace, Name string
+}
+
+// Matches reports whether the selector picks key.
+func (s Selector) Matches(key object.Key) bool {
+	return s.Group == key.Group && s.Kind == key.Kind && s.Name == key.Name && (s.Namespace == "" || s.Namespace == key.Namespace)
+}
+
+// ErrGone says that an application does not exist any more.
+var ErrGone = errors.New("application is gone")

@@ -1,0 +1,215 @@
+// Package gate decides whether an application may act on its own.
+//
+// In go what was declared, what the last operation did and what the comparison
+// found; out comes a Verdict: start this operation, or do not and say why. The
+// rules are a list read from top to bottom, the first that speaks decides. The
+// package performs no I/O and takes the time as a value.
+package gate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// Input is everything the rules look at.
+type Input struct {
+	Policy    app.Policy
+	Request   *app.Operation // what a person asked for
+	Run       *app.Run       // last or current operation; nil: none
+	Source    string         // app.Source.Digest
+	Revision  source.Revision
+	Sync      app.SyncStatus
+	Resources []app.Resource
+	Fatal     []condition.Problem // problems that keep the engine from acting at all
+	Now       time.Time
+}
+
+// Verdict is what the rules concluded.
+type Verdict struct {
+	Start   *app.Operation     // begin this operation now; nil: do not
+	Resume  bool               // go on with the operation in Input.Run
+	Retry   bool               // begin the next attempt of the operation in Input.Run
+	Hold    *condition.Problem // why nothing happens although something differs; nil: nothing to say
+	Reason  string             // why nothing happens, for logs and for `plumb get`
+	After   time.Duration      // look again then; 0: only when something changes
+	Restart bool               // Start replaces an unfinished automatic operation of an older revision
+}
+
+// rule returns a verdict and true when it decides.
+type rule func(Input) (Verdict, bool)
+
+// rules in order; each is one sentence of the policy.
+var rules = []rule{
+	invalidNeverActs,
+	runningGoesOn,
+	peopleGoFirst,
+	manualWaits,
+	syncedRests,
+	prunesNeedPermission,
+	failedIsFinal,
+	repairNeedsPermission,
+	repairsBackOff,
+	wipingIsRefused,
+}
+
+// Decide runs the rules; when none objects an automatic operation starts.
+func Decide(in Input) Verdict {
+	for _, decides := range rules {
+		if v, ok := decides(in); ok {
+			return v
+		}
+	}
+	return Verdict{Start: automatic(in)}
+}
+
+func rest(reason string) (Verdict, bool) { return Verdict{Reason: reason}, true }
+
+func hold(reason condition.Reason, format string, args ...any) (Verdict, bool) {
+	message := fmt.Sprintf(format, args...)
+	return Verdict{Reason: message, Hold: &condition.Problem{Reason: reason, Message: message}}, true
+}
+
+func invalidNeverActs(in Input) (Verdict, bool) {
+	if len(in.Fatal) == 0 {
+		return Verdict{}, false
+	}
+	return rest(in.Fatal[0].Message)
+}
+
+// runningGoesOn keeps an unfinished operation going, waits for its next attempt,
+// or lets a newer revision take over from an automatic one.
+func runningGoesOn(in Input) (Verdict, bool) {
+	if in.Run == nil || in.Run.Phase.Done() {
+		return Verdict{}, false
+	}
+	if in.Run.Phase == app.Running && in.Run.Operation.Automatic && !attempted(in) {
+		if op := automatic(in); wouldWipe(in) == "" && in.Request == nil {
+			return Verdict{Start: op, Restart: true}, true
+		}
+	}
+	if in.Run.FinishedAt.IsZero() || in.Run.Phase == app.Terminating {
+		return Verdict{Resume: true}, true
+	}
+	due := in.Run.FinishedAt.Add(in.Run.Operation.Retry.Delay(in.Run.Retries - 1))
+	if wait := due.Sub(in.Now); wait > 0 {
+		return Verdict{Reason: "waiting to try again", After: wait}, true
+	}
+	return Verdict{Retry: true}, true
+}
+
+func peopleGoFirst(in Input) (Verdict, bool) {
+	if in.Request == nil {
+		return Verdict{}, false
+	}
+	return Verdict{Start: in.Request}, true
+}
+
+func manualWaits(in Input) (Verdict, bool) {
+	if in.Policy.Automatic {
+		return Verdict{}, false
+	}
+	return rest("automatic sync is off")
+}
+
+func syncedRests(in Input) (Verdict, bool) {
+	switch in.Sync {
+	case app.Synced:
+		return rest("in sync")
+	case app.Unknown:
+		return rest("the comparison is not complete")
+	case app.OutOfSync:
+	}
+	return Verdict{}, false
+}
+
+func prunesNeedPermission(in Input) (Verdict, bool) {
+	if in.Policy.Prune {
+		return Verdict{}, false
+	}
+	for _, r := range in.Resources {
+		if r.Sync == app.OutOfSync && !r.Prune {
+			return Verdict{}, false
+		}
+	}
+	return rest("only prunes are left and pruning is off")
+}
+
+func failedIsFinal(in Input) (Verdict, bool) {
+	if !in.Policy.Once || !attempted(in) || in.Run.Phase == app.Succeeded {
+		return Verdict{}, false
+	}
+	return hold(condition.SyncHeld, "Failed last sync attempt to %s: %s", in.Run.Revision.ID, in.Run.Message)
+}
+
+func repairNeedsPermission(in Input) (Verdict, bool) {
+	if !attempted(in) || in.Policy.SelfHeal {
+		return Verdict{}, false
+	}
+	return rest("this revision was applied; changes made since stay because self-heal is off")
+}
+
+func repairsBackOff(in Input) (Verdict, bool) {
+	if !attempted(in) || in.Run.FinishedAt.IsZero() {
+		return Verdict{}, false
+	}
+	heals := in.Run.Operation.Heals
+	if heals == 0 {
+		return Verdict{}, false
+	}
+	due := in.Run.FinishedAt.Add(in.Policy.HealWait.Delay(heals - 1))
+	if wait := due.Sub(in.Now); wait > 0 {
+		return Verdict{Reason: "the last repair did not last; waiting before the next", After: wait}, true
+	}
+	return Verdict{}, false
+}
+
+func wipingIsRefused(in Input) (Verdict, bool) {
+	if why := wouldWipe(in); why != "" {
+		return hold(condition.SyncHeld, "%s", why)
+	}
+	return Verdict{}, false
+}
+
+// wouldWipe says why an automatic operation would leave nothing of the application.
+func wouldWipe(in Input) string {
+	if !in.Policy.Prune || in.Policy.AllowEmpty {
+		return ""
+	}
+	for _, r := range in.Resources {
+		if !r.Prune {
+			return ""
+		}
+	}
+	return fmt.Sprintf("Automatic sync held: %s declares no object, which would delete all %d of this application; "+
+		"restore them in the source, allow an empty application in its policy, or delete the application itself", in.Revision, len(in.Resources))
+}
+
+// attempted reports whether the last operation was about this very revision and source.
+func attempted(in Input) bool {
+	return in.Run != nil && in.Run.Revision.ID == in.Revision.ID && in.Run.Source == in.Source
+}
+
+// automatic is the operation that the engine starts by itself: all of a new
+// revision, or only what differs when the revision was applied before.
+func automatic(in Input) *app.Operation {
+	op := &app.Operation{
+		Revision:  in.Revision.ID,
+		Automatic: true,
+		Prune:     in.Policy.Prune,
+		Retry:     in.Policy.Retry,
+	}
+	if in.Run == nil || !attempted(in) || in.Run.Phase != app.Succeeded {
+		return op
+	}
+	op.Heals = in.Run.Operation.Heals + 1
+	for _, r := range in.Resources {
+		if r.Sync == app.OutOfSync && (!r.Prune || in.Policy.Prune) {
+			op.Only = append(op.Only, app.Selector{Group: r.Key.Group, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name})
+		}
+	}
+	return op
+}

@@ -1,0 +1,139 @@
+package gate
+
+import (
+	"path"
+	"strings"
+
+	"github.com/gobwas/glob"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// Admit checks what a project says about where an application comes from and
+// goes to; kinds are checked object by object with Permits. A nil error admits.
+func Admit(p app.Project, url string, to app.Destination) error {
+	if !sourceAllowed(p.SourceRepos, url) {
+		return condition.Newf(condition.NotPermitted,
+			"application repo %s is not permitted in project '%s'", source.Redact(url), p.Name)
+	}
+	if !destinationAllowed(p.Destinations, to, to.Namespace) {
+		return condition.Newf(condition.NotPermitted,
+			"application destination server '%s' and namespace '%s' do not match any of the allowed destinations in project '%s'",
+			firstNonEmpty(to.Server, to.Cluster), to.Namespace, p.Name)
+	}
+	return nil
+}
+
+// Permits checks one object: its kind against the project's lists and, when it
+// is namespaced, its namespace against the destinations. A nil error permits.
+func Permits(p app.Project, key object.Key, to app.Destination) error {
+	if key.Namespace == "" {
+		if matchesKind(p.ClusterDeny, key) || !matchesKind(p.ClusterAllow, key) {
+			return condition.Newf(condition.NotPermitted, "resource %s:%s is not permitted in project %s", key.Group, key.Kind, p.Name)
+		}
+		return nil
+	}
+	if matchesKind(p.ObjectDeny, key) || (p.ObjectAllow != nil && !matchesKind(p.ObjectAllow, key)) {
+		return condition.Newf(condition.NotPermitted, "resource %s:%s is not permitted in project %s", key.Group, key.Kind, p.Name)
+	}
+	if !destinationAllowed(p.Destinations, to, key.Namespace) {
+		return condition.Newf(condition.NotPermitted, "namespace %s is not permitted in project '%s'", key.Namespace, p.Name)
+	}
+	return nil
+}
+
+// sourceAllowed: "!x" rejects what matches x at once and counts as allowing
+// everything else; other patterns allow what they match.
+func sourceAllowed(patterns []string, url string) bool {
+	url = plainURL(url)
+	allowed := false
+	for _, pattern := range patterns {
+		denied, negative := strings.CutPrefix(pattern, "!")
+		switch {
+		case pattern == "*":
+			allowed = true
+		case negative && globs(plainURL(denied), url, '/'):
+			return false
+		case negative:
+			allowed = true
+		case globs(plainURL(pattern), url, '/'):
+			allowed = true
+		}
+	}
+	return allowed
+}
+
+// destinationAllowed reads the rules in order: a match permits, and a "!"
+// pattern that is hit while the other half of the rule matches rejects at once.
+func destinationAllowed(rules []app.DestinationRule, to app.Destination, namespace string) bool {
+	allowed := false
+	for _, rule := range rules {
+		byServer := rule.Server != "" && negatable(rule.Server, to.Server)
+		byName := rule.Name != "" && to.Cluster != "" && negatable(rule.Name, to.Cluster)
+		cluster, inNamespace := byServer || byName, negatable(rule.Namespace, namespace)
+		switch {
+		case cluster && inNamespace:
+			allowed = true
+		case inNamespace && (vetoes(rule.Server, to.Server) || vetoes(rule.Name, to.Cluster)):
+			return false
+		case cluster && vetoes(rule.Namespace, namespace):
+			return false
+		}
+	}
+	return allowed
+}
+
+func negatable(pattern, value string) bool {
+	if denied, negative := strings.CutPrefix(pattern, "!"); negative {
+		return !globs(denied, value)
+	}
+	return globs(pattern, value)
+}
+
+func vetoes(pattern, value string) bool {
+	denied, negative := strings.CutPrefix(pattern, "!")
+	return negative && globs(denied, value)
+}
+
+func matchesKind(rules []app.KindRule, key object.Key) bool {
+	for _, rule := range rules {
+		if matched(rule.Group, key.Group) && matched(rule.Kind, key.Kind) && (rule.Name == "" || matched(rule.Name, key.Name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// matched follows path.Match: "*" does not cross "/"; a broken pattern matches nothing.
+func matched(pattern, value string) bool {
+	ok, err := path.Match(pattern, value)
+	return err == nil && ok
+}
+
+// globs matches with "*" for one segment and "**" for many when separators are
+// given, and with "*" for anything when none are; a broken pattern matches nothing.
+func globs(pattern, value string, separators ...rune) bool {
+	compiled, err := glob.Compile(pattern, separators...)
+	return err == nil && compiled.Match(value)
+}
+
+// plainURL makes the spellings of one repository comparable.
+func plainURL(url string) string {
+	url = strings.ToLower(strings.TrimSpace(url))
+	if user, path, scp := strings.Cut(url, ":"); scp && strings.Contains(user, "@") && !strings.HasPrefix(path, "//") {
+		url = user + "/" + path
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(url, "ssh://"), ".git")
+}
+
+func firstNonEmpty(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+// Package argo translates between Argo CD's Application and AppProject and the
+// model of the engine.
+//
+// In go the objects as users write them; out come app.Application, app.Project
+// and prepared plan items, and on the way back a status as users' tools read
+// it. The package is pure: it reaches no API server and reads no clock.
+package argo
+
+import (
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+)
+
+// Manager is the field manager under which objects are applied. It is the name
+// that Argo CD uses, so that its fields are adopted rather than fought over.
+const Manager = "argocd-controller"
+
+// Takeover lists the managers whose fields become ours with the first apply.
+var Takeover = []string{"kubectl-client-side-apply", "before-first-apply", "argocd-application-controller"}
+
+// InCluster is the server URL that stands for the cluster the engine runs in.
+const InCluster = "https://kubernetes.default.svc"
+
+// inClusterName is the registered name of the same cluster.
+const inClusterName = "in-cluster"
+
+// Annotations and finalizers of the wire format.
+const (
+	refreshAnnotation       = "argocd.argoproj.io/refresh"
+	skipReconcileAnnotation = "argocd.argoproj.io/skip-reconcile"
+	trackingAnnotation      = "argocd.argoproj.io/tracking-id"
+	installationAnnotation  = "argocd.argoproj.io/installation-id"
+	syncOptionsAnnotation   = "argocd.argoproj.io/sync-options"
+	compareAnnotation       = "argocd.argoproj.io/compare-options"
+	waveAnnotation          = "argocd.argoproj.io/sync-wave"
+	hookAnnotation          = "argocd.argoproj.io/hook"
+	healthAnnotation        = "argocd.argoproj.io/ignore-healthcheck"
+	approvedAnnotation      = "argocd.argoproj.io/deletion-approved"
+	helmHookAnnotation      = "helm.sh/hook"
+	helmWeightAnnotation    = "helm.sh/hook-weight"
+	helmPolicyAnnotation    = "helm.sh/resource-policy"
+
+	// Finalizer asks for everything that the Application owns to be deleted with it.
+	Finalizer           = "resources-finalizer.argocd.argoproj.io"
+	finalizerForeground = Finalizer + "/foreground"
+	finalizerBackground = Finalizer + "/background"
+)
+
+// RefreshAnnotation asks for one more look; the engine removes it when done.
+const RefreshAnnotation = refreshAnnotation
+
+// Settings are what an installation decides for all of its applications.
+type Settings struct {
+	Namespace      string   // of the control plane: where AppProjects and repository Secrets live
+	Tracking       Tracking // empty: TrackByAnnotation
+	InstanceLabel  string   // label of TrackByLabel; empty: app.kubernetes.io/instance
+	InstallationID string   // tells several installations on one cluster apart; empty: not used
+}
+
+// IDOf returns the identity of an Application.
+func IDOf(a *v1alpha1.Application) app.ID {
+	return app.ID{Kind: v1alpha1.ApplicationKind, Namespace: a.Namespace, Name: a.Name}
+}

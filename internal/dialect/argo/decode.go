@@ -1,0 +1,206 @@
+package argo
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+)
+
+// Decode reads an Application. What is wrong with it is listed in Problems;
+// the rest of the model is filled in as far as it can be.
+func (s Settings) Decode(a *v1alpha1.Application) app.Application {
+	out := app.Application{
+		ID:         IDOf(a),
+		UID:        string(a.UID),
+		Generation: a.Generation,
+		Project:    a.Spec.Project,
+		Refresh:    a.Annotations[refreshAnnotation],
+	}
+	if out.Project == "" {
+		out.Project = "default"
+	}
+	out.Suspended, _ = strconv.ParseBool(a.Annotations[skipReconcileAnnotation])
+	report := func(reason condition.Reason, format string, args ...any) {
+		out.Problems = append(out.Problems, condition.Of(fmt.Errorf(format, args...), reason))
+	}
+	out.Target = destination(a.Spec.Destination, report)
+	src := effectiveSource(a, report)
+	var err error
+	if out.Source, err = sourceOf(src, a.Name, out.Target.Namespace); err != nil {
+		out.Problems = append(out.Problems, condition.Of(err, condition.InvalidSpec))
+	}
+	if out.Policy, err = policy(a.Spec.SyncPolicy); err != nil {
+		report(condition.InvalidSpec, "spec.syncPolicy: %w", err)
+	}
+	for _, rule := range a.Spec.IgnoreDifferences {
+		if len(rule.JQPathExpressions) > 0 || len(rule.ManagedFieldsManagers) > 0 {
+			report(condition.NotSupported, "spec.ignoreDifferences: jqPathExpressions and managedFieldsManagers are not supported by this version; use jsonPointers")
+			break
+		}
+	}
+	if sp := a.Spec.SyncPolicy; sp != nil && options(sp.SyncOptions).has("RespectIgnoreDifferences=true") {
+		report(condition.NotSupported, "sync option RespectIgnoreDifferences=true is not supported by this version")
+	}
+	out.State = state(a)
+	out.Deletion = deletion(a)
+	if out.Request, err = request(a); err != nil {
+		report(condition.InvalidSpec, "operation: %w", err)
+	}
+	return out
+}
+
+func destination(d v1alpha1.Destination, report func(condition.Reason, string, ...any)) app.Destination {
+	to := app.Destination{Server: strings.TrimRight(d.Server, "/"), Cluster: d.Name, Namespace: d.Namespace}
+	switch {
+	case to.Server != "" && to.Cluster != "":
+		report(condition.InvalidSpec, "application destination can't have both name and server defined: %s %s", to.Cluster, to.Server)
+	case to.Server == "" && to.Cluster == "":
+		report(condition.InvalidSpec, "destination server missing from app spec")
+	case to.Cluster != "" && to.Cluster != inClusterName, to.Server != "" && to.Server != InCluster:
+		report(condition.NotSupported, "cluster %q is not known: this version deploys to %s (%s) only", to.Cluster+to.Server, InCluster, inClusterName)
+	}
+	if to.Cluster == inClusterName {
+		to.Server = InCluster
+	}
+	return to
+}
+
+// effectiveSource returns the one source that is synced.
+func effectiveSource(a *v1alpha1.Application, report func(condition.Reason, string, ...any)) v1alpha1.Source {
+	switch {
+	case a.Spec.SourceHydrator != nil:
+		report(condition.NotSupported, "spec.sourceHydrator is not supported: sync from the branch that holds the rendered manifests instead")
+	case len(a.Spec.Sources) > 1:
+		report(condition.NotSupported, "spec.sources with %d entries is not supported by this version: use one source", len(a.Spec.Sources))
+	case len(a.Spec.Sources) == 1:
+		return a.Spec.Sources[0]
+	case a.Spec.Source != nil:
+		return *a.Spec.Source
+	default:
+		report(condition.InvalidSpec, "spec.source is required")
+	}
+	return v1alpha1.Source{}
+}
+
+// sourceDigest identifies a source as written: any change is a new attempt.
+func sourceDigest(src v1alpha1.Source) string {
+	text, err := json.Marshal(src)
+	if err != nil { // only a RawExtension with broken JSON can do that
+		return err.Error()
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+func deletion(a *v1alpha1.Application) *app.Deletion {
+	if a.DeletionTimestamp == nil {
+		return nil
+	}
+	d := &app.Deletion{Since: a.DeletionTimestamp.Time, Await: true}
+	for _, f := range a.Finalizers {
+		switch f {
+		case Finalizer, finalizerForeground:
+			d.Cascade, d.Propagation = true, "foreground"
+		case finalizerBackground:
+			d.Cascade, d.Propagation = true, "background"
+		}
+	}
+	return d
+}
+
+// state reads what the status remembers.
+func state(a *v1alpha1.Application) app.State {
+	var st app.State
+	entries := make([]object.Entry, 0, len(a.Status.Resources))
+	for _, r := range a.Status.Resources {
+		entries = append(entries, object.Entry{
+			Key:     object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
+			Version: r.Version,
+		})
+	}
+	st.Inventory = object.NewInventory(entries)
+	if n := len(a.Status.History); n > 0 {
+		st.Applied = a.Status.History[n-1].Revision
+	}
+	st.Run = runOf(a.Status.OperationState)
+	return st
+}
+
+func runOf(os *v1alpha1.OperationState) *app.Run {
+	if os == nil {
+		return nil
+	}
+	run := &app.Run{
+		Phase:     app.Phase(os.Phase),
+		Message:   os.Message,
+		StartedAt: os.StartedAt.Time,
+		Retries:   os.RetryCount,
+		Operation: operationOf(os.Operation),
+	}
+	if os.FinishedAt != nil {
+		run.FinishedAt = os.FinishedAt.Time
+	}
+	if res := os.SyncResult; res != nil {
+		run.Revision.ID = res.Revision
+		run.Source = sourceDigest(res.Source)
+		for _, r := range res.Resources {
+			run.Results = append(run.Results, app.Result{
+				Key:     object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
+				Version: r.Version, Status: app.ResultStatus(r.Status), Message: r.Message, Images: r.Images,
+			})
+		}
+	}
+	return run
+}
+
+// request reads the operation that a person or a tool asked for.
+func request(a *v1alpha1.Application) (*app.Operation, error) {
+	if a.Operation == nil {
+		return nil, nil
+	}
+	if a.Operation.Sync == nil {
+		return nil, fmt.Errorf("it has no sync part; nothing else can be asked for")
+	}
+	if s := a.Operation.Sync; len(s.Manifests) > 0 || s.Source != nil || len(s.Sources) > 0 || len(s.Revisions) > 0 {
+		return nil, fmt.Errorf("local manifests and other sources than the application's own are not supported by this version")
+	}
+	op := operationOf(*a.Operation)
+	if _, err := retryOf(a.Operation.Retry); err != nil {
+		return nil, err
+	}
+	return &op, nil
+}
+
+func operationOf(o v1alpha1.Operation) app.Operation {
+	op := app.Operation{User: o.InitiatedBy.Username, Automatic: o.InitiatedBy.Automated}
+	op.Retry, _ = retryOf(o.Retry)
+	s := o.Sync
+	if s == nil {
+		return op
+	}
+	op.Revision, op.Prune, op.DryRun = s.Revision, s.Prune, s.DryRun
+	op.Options, op.Heals = s.SyncOptions, s.AutoHealAttemptsCount
+	if st := s.SyncStrategy; st != nil {
+		op.SkipHooks = st.Apply != nil
+		op.Force = (st.Apply != nil && st.Apply.Force) || (st.Hook != nil && st.Hook.Force)
+	}
+	for _, r := range s.Resources {
+		op.Only = append(op.Only, app.Selector{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name})
+	}
+	return op
+}
+
+// approvedSince reports whether a person approved deletions at or after t.
+func approvedSince(a *v1alpha1.Application, t time.Time) bool {
+	at, err := time.Parse(time.RFC3339, a.Annotations[approvedAnnotation])
+	return err == nil && !at.Before(t.Truncate(time.Second))
+}

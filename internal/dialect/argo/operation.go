@@ -1,0 +1,118 @@
+package argo
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+)
+
+// defaultHistory is how many successful syncs are kept unless the spec says otherwise.
+const defaultHistory = 10
+
+func (s Settings) operationState(a *v1alpha1.Application, out app.Outcome) *v1alpha1.OperationState {
+	run := out.Run
+	if run == nil {
+		return a.Status.OperationState
+	}
+	src := effectiveSource(a, func(condition.Reason, string, ...any) {})
+	os := &v1alpha1.OperationState{
+		Operation:  operationTo(run.Operation),
+		Phase:      v1alpha1.OperationPhase(run.Phase),
+		Message:    run.Message,
+		StartedAt:  metav1.NewTime(run.StartedAt),
+		RetryCount: run.Retries,
+	}
+	if old := a.Status.OperationState; old != nil && old.StartedAt.Time.Equal(run.StartedAt) {
+		os.Operation = old.Operation
+		if old.SyncResult != nil && run.Source != "" && sourceDigest(old.SyncResult.Source) == run.Source {
+			src = old.SyncResult.Source
+		}
+	} else if requested(a, run) {
+		os.Operation = *a.Operation
+	}
+	if !run.FinishedAt.IsZero() {
+		finished := metav1.NewTime(run.FinishedAt)
+		os.FinishedAt = &finished
+	}
+	if run.Revision.ID == "" {
+		return os
+	}
+	os.SyncResult = &v1alpha1.SyncResult{Revision: run.Revision.ID, Source: src}
+	for _, r := range run.Results {
+		os.SyncResult.Resources = append(os.SyncResult.Resources, v1alpha1.ResourceResult{
+			Group: r.Key.Group, Version: r.Version, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name,
+			Status: v1alpha1.ResultCode(r.Status), Message: r.Message, SyncPhase: v1alpha1.SyncPhaseSync,
+			HookPhase: hookPhase(r.Status), Images: r.Images,
+		})
+	}
+	return os
+}
+
+func hookPhase(s app.ResultStatus) v1alpha1.OperationPhase {
+	switch s {
+	case app.ResultFailed:
+		return v1alpha1.OperationFailed
+	case app.ResultSynced, app.ResultPruned, app.ResultPruneHeld:
+		return v1alpha1.OperationSucceeded
+	case app.ResultUnattempted:
+	}
+	return v1alpha1.OperationRunning
+}
+
+func operationTo(op app.Operation) v1alpha1.Operation {
+	sync := &v1alpha1.SyncOperation{
+		Revision: op.Revision, Prune: op.Prune, DryRun: op.DryRun,
+		SyncOptions: op.Options, AutoHealAttemptsCount: op.Heals,
+	}
+	for _, sel := range op.Only {
+		sync.Resources = append(sync.Resources, v1alpha1.SyncResource{Group: sel.Group, Kind: sel.Kind, Name: sel.Name, Namespace: sel.Namespace})
+	}
+	return v1alpha1.Operation{
+		Sync:        sync,
+		InitiatedBy: v1alpha1.OperationInitiator{Username: op.User, Automated: op.Automatic},
+		Retry:       retryTo(op.Retry),
+	}
+}
+
+// history appends a successful full sync and drops the oldest beyond the limit.
+func (s Settings) history(a *v1alpha1.Application, out app.Outcome) []v1alpha1.RevisionHistory {
+	history, run := a.Status.History, out.Run
+	if run == nil || run.Phase != app.Succeeded || run.Operation.DryRun || len(run.Operation.Only) > 0 {
+		return history
+	}
+	var id int64
+	if n := len(history); n > 0 {
+		last := history[n-1]
+		if last.DeployStartedAt != nil && last.DeployStartedAt.Time.Equal(run.StartedAt) && last.Revision == run.Revision.ID {
+			return history
+		}
+		id = last.ID + 1
+	}
+	started := metav1.NewTime(run.StartedAt)
+	entry := v1alpha1.RevisionHistory{
+		ID: id, Revision: run.Revision.ID, DeployedAt: metav1.NewTime(run.FinishedAt), DeployStartedAt: &started,
+		Source:      effectiveSource(a, func(condition.Reason, string, ...any) {}),
+		InitiatedBy: v1alpha1.OperationInitiator{Username: run.Operation.User, Automated: run.Operation.Automatic},
+	}
+	history = append(slices.Clone(history), entry)
+	limit := int64(defaultHistory)
+	if a.Spec.RevisionHistoryLimit != nil {
+		limit = max(0, *a.Spec.RevisionHistoryLimit)
+	}
+	if extra := int64(len(history)) - limit; extra > 0 {
+		history = history[extra:]
+	}
+	return history
+}
+
+func equalJSON(a, b any) bool {
+	left, errLeft := json.Marshal(a)
+	right, errRight := json.Marshal(b)
+	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
+}

@@ -1,0 +1,45 @@
+package argo
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+)
+
+// DecodeProject reads an AppProject.
+func DecodeProject(p *v1alpha1.AppProject) app.Project {
+	out := app.Project{Name: p.Name, SourceRepos: p.Spec.SourceRepos, Namespaces: p.Spec.SourceNamespaces}
+	for _, d := range p.Spec.Destinations {
+		out.Destinations = append(out.Destinations, app.DestinationRule{Server: d.Server, Name: d.Name, Namespace: d.Namespace})
+	}
+	for _, k := range p.Spec.ClusterResourceWhitelist {
+		out.ClusterAllow = append(out.ClusterAllow, app.KindRule(k))
+	}
+	for _, k := range p.Spec.ClusterResourceBlacklist {
+		out.ClusterDeny = append(out.ClusterDeny, app.KindRule(k))
+	}
+	if p.Spec.NamespaceResourceWhitelist != nil {
+		out.ObjectAllow = []app.KindRule{}
+	}
+	for _, k := range p.Spec.NamespaceResourceWhitelist {
+		out.ObjectAllow = append(out.ObjectAllow, app.KindRule{Group: k.Group, Kind: k.Kind})
+	}
+	for _, k := range p.Spec.NamespaceResourceBlacklist {
+		out.ObjectDeny = append(out.ObjectDeny, app.KindRule{Group: k.Group, Kind: k.Kind})
+	}
+	return out
+}
+
+// DefaultProject is the project that every installation has: it allows everything.
+func DefaultProject(namespace string) *v1alpha1.AppProject {
+	return &v1alpha1.AppProject{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.AppProjectKind},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"},
+		Spec: v1alpha1.AppProjectSpec{
+			SourceRepos:              []string{"*"},
+			Destinations:             []v1alpha1.Destination{{Server: "*", Namespace: "*"}},
+			ClusterResourceWhitelist: []v1alpha1.ClusterResource{{Group: "*", Kind: "*"}},
+		},
+	}
+}

@@ -1,0 +1,141 @@
+package argo
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/health"
+)
+
+// Report writes the outcome of a reconcile into a copy of a: its status, the
+// removal of a handled request and of a handled refresh annotation. Times are
+// taken from now and only where something changed, so that a second report of
+// the same outcome equals the first.
+func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time) *v1alpha1.Application {
+	next := a.DeepCopy()
+	at := metav1.NewTime(now.Truncate(time.Second))
+	if out.Gone {
+		next.Finalizers = slices.DeleteFunc(next.Finalizers, func(f string) bool {
+			return f == Finalizer || f == finalizerForeground || f == finalizerBackground
+		})
+		return next
+	}
+	st := &next.Status
+	st.Conditions = conditions(a.Status.Conditions, out.Problems, at)
+	st.ControllerNamespace = s.Namespace
+	st.OperationState = s.operationState(a, out)
+	if out.Run != nil && out.Run.Phase.Done() && requested(a, out.Run) {
+		next.Operation = nil
+	}
+	if out.RefreshSeen != "" && a.Annotations[refreshAnnotation] == out.RefreshSeen {
+		delete(next.Annotations, refreshAnnotation)
+	}
+	st.Sync.Status = v1alpha1.SyncCode(out.Sync)
+	st.Health = healthStatus(a.Status.Health, out.Health, at)
+	if !out.Compared {
+		return next
+	}
+	src := effectiveSource(a, func(condition.Reason, string, ...any) {})
+	st.Sync.Revision = out.Revision.ID
+	st.Sync.ComparedTo = v1alpha1.ComparedTo{Source: src, Destination: a.Spec.Destination, IgnoreDifferences: a.Spec.IgnoreDifferences}
+	st.SourceType = toolName(out.Tool)
+	if len(a.Spec.Sources) > 0 {
+		st.Sync.Revision, st.Sync.Revisions = "", []string{out.Revision.ID}
+		st.Sync.ComparedTo.Source, st.Sync.ComparedTo.Sources = v1alpha1.Source{}, a.Spec.Sources
+		st.SourceType, st.SourceTypes = "", []v1alpha1.SourceType{toolName(out.Tool)}
+	}
+	st.Resources = resources(a.Status.Resources, out, at)
+	st.Summary.Images = out.Images
+	st.Summary.IsAppOfApps = slices.ContainsFunc(out.Resources, func(r app.Resource) bool {
+		return r.Key.Group == v1alpha1.Group && r.Key.Kind == v1alpha1.ApplicationKind
+	})
+	st.History = s.history(a, out)
+	if st.ReconciledAt == nil || out.RefreshSeen != "" || !equalStatus(a.Status, *st) {
+		st.ReconciledAt = &at
+	}
+	return next
+}
+
+// requested reports whether run is the answer to the operation in a.
+func requested(a *v1alpha1.Application, run *app.Run) bool {
+	return a.Operation != nil && !run.Operation.Automatic
+}
+
+func conditions(old []v1alpha1.ApplicationCondition, problems []condition.Problem, at metav1.Time) []v1alpha1.ApplicationCondition {
+	var list []v1alpha1.ApplicationCondition
+	for _, p := range problems {
+		c := v1alpha1.ApplicationCondition{Type: conditionType(p.Reason), Message: p.Message, LastTransitionTime: &at}
+		if i := slices.IndexFunc(old, func(o v1alpha1.ApplicationCondition) bool { return o.Type == c.Type && o.Message == c.Message }); i >= 0 {
+			c.LastTransitionTime = old[i].LastTransitionTime
+		}
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b v1alpha1.ApplicationCondition) int {
+		return cmp.Or(strings.Compare(string(a.Type), string(b.Type)), strings.Compare(a.Message, b.Message))
+	})
+	return slices.CompactFunc(list, func(a, b v1alpha1.ApplicationCondition) bool { return a.Type == b.Type && a.Message == b.Message })
+}
+
+func conditionType(r condition.Reason) v1alpha1.ConditionType {
+	switch r {
+	case condition.InvalidSpec, condition.NotPermitted, condition.NotSupported:
+		return v1alpha1.ConditionInvalidSpecError
+	case condition.SourceFailed, condition.RenderFailed, condition.CompareFailed, condition.PlanInvalid:
+		return v1alpha1.ConditionComparisonError
+	case condition.SyncHeld, condition.ApplyFailed, condition.PruneFailed, condition.DependencyWait, condition.HealthFailed:
+		return v1alpha1.ConditionSyncError
+	case condition.DeleteFailed:
+		return v1alpha1.ConditionDeletionError
+	case condition.SharedObject:
+		return v1alpha1.ConditionSharedResourceWarning
+	case condition.RepeatedObject:
+		return v1alpha1.ConditionRepeatedResourceWarning
+	case condition.RenderWarning:
+		return "RenderWarning"
+	case condition.ReportIncomplete:
+		return "StatusTrimmedWarning"
+	}
+	return v1alpha1.ConditionUnknownError
+}
+
+func healthStatus(old v1alpha1.HealthStatus, now health.Status, at metav1.Time) v1alpha1.HealthStatus {
+	next := v1alpha1.HealthStatus{Status: v1alpha1.HealthCode(now.Code), Message: now.Message, LastTransitionTime: old.LastTransitionTime}
+	if old.Status != next.Status || old.LastTransitionTime == nil {
+		next.LastTransitionTime = &at
+	}
+	return next
+}
+
+func resources(old []v1alpha1.ResourceStatus, out app.Outcome, at metav1.Time) []v1alpha1.ResourceStatus {
+	var list []v1alpha1.ResourceStatus
+	for _, r := range out.Resources {
+		rs := v1alpha1.ResourceStatus{
+			Group: r.Key.Group, Version: r.Version, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name,
+			Status: v1alpha1.SyncCode(r.Sync), RequiresPruning: r.Prune, SyncWave: int64(r.Wave),
+		}
+		if r.Health != nil {
+			var before v1alpha1.HealthStatus
+			if i := slices.IndexFunc(old, func(o v1alpha1.ResourceStatus) bool {
+				return o.Kind == rs.Kind && o.Name == rs.Name && o.Namespace == rs.Namespace && o.Group == rs.Group
+			}); i >= 0 && old[i].Health != nil {
+				before = *old[i].Health
+			}
+			hs := healthStatus(before, *r.Health, at)
+			rs.Health = &hs
+		}
+		list = append(list, rs)
+	}
+	return list
+}
+
+func equalStatus(a, b v1alpha1.ApplicationStatus) bool {
+	a.ReconciledAt, b.ReconciledAt = nil, nil
+	return equalJSON(a, b)
+}

@@ -1,0 +1,154 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+)
+
+// Applications loads and reports Argo CD's Application objects.
+type Applications struct {
+	Client   client.Client // reads from a cache
+	Settings argo.Settings
+}
+
+// Load implements Dialect.
+func (d Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
+	obj := &v1alpha1.Application{}
+	if err := d.Client.Get(ctx, client.ObjectKey{Namespace: id.Namespace, Name: id.Name}, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, app.ErrGone
+		}
+		return nil, err
+	}
+	s := &application{Applications: d, obj: obj, app: d.Settings.Decode(obj)}
+	project := &v1alpha1.AppProject{}
+	err := d.Client.Get(ctx, client.ObjectKey{Namespace: d.Settings.Namespace, Name: s.app.Project}, project)
+	switch {
+	case apierrors.IsNotFound(err):
+		s.projectErr = condition.Newf(condition.InvalidSpec, "application referencing project %s which does not exist", s.app.Project)
+	case err != nil:
+		return nil, err
+	}
+	s.project = argo.DecodeProject(project)
+	return s, nil
+}
+
+// application is one loaded Application.
+type application struct {
+	Applications
+	obj        *v1alpha1.Application
+	app        app.Application
+	project    app.Project
+	projectErr error
+}
+
+func (a *application) Traits() Traits {
+	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave}
+}
+
+func (a *application) Application() app.Application { return a.app }
+
+func (a *application) Pinned() (source.Revision, bool, error) { return source.Revision{}, false, nil }
+
+func (a *application) Admit() error {
+	if a.projectErr != nil {
+		return a.projectErr
+	}
+	if a.app.ID.Namespace != a.Settings.Namespace && !slices.Contains(a.project.Namespaces, a.app.ID.Namespace) {
+		return condition.Newf(condition.NotPermitted, "application in namespace %s is not permitted to use project %s", a.app.ID.Namespace, a.project.Name)
+	}
+	return gate.Admit(a.project, a.app.Source.URL, a.app.Target)
+}
+
+func (a *application) Permit(key object.Key) error {
+	if a.projectErr != nil {
+		return a.projectErr
+	}
+	return gate.Permits(a.project, key, a.app.Target)
+}
+
+func (a *application) Blocked(context.Context) error { return nil }
+
+func (a *application) Prepare(ms []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
+	return a.Settings.Prepare(a.app, ms, namespaced)
+}
+
+func (a *application) Override(options []string) (app.Policy, error) {
+	return argo.Override(a.app.Policy, options)
+}
+
+func (a *application) Owner(live *unstructured.Unstructured) (app.ID, bool) {
+	return a.Settings.Owner(object.KeyOf(live), live.GetLabels(), live.GetAnnotations())
+}
+
+func (a *application) KeepOnPrune(live *unstructured.Unstructured) string {
+	return a.Settings.KeepOnPrune(a.app, live)
+}
+
+func (a *application) KeepOnDelete(live *unstructured.Unstructured) string {
+	return a.Settings.KeepOnDelete(live)
+}
+
+func (a *application) PruneWave(live *unstructured.Unstructured) (int, bool) {
+	return argo.PruneWave(live)
+}
+func (a *application) IgnoresExtra(live *unstructured.Unstructured) bool {
+	return argo.IgnoresExtra(live)
+}
+func (a *application) IgnoresHealth(obj *unstructured.Unstructured) bool {
+	return argo.IgnoresHealth(obj)
+}
+
+func (a *application) IgnoredFields(key object.Key) []string {
+	return argo.IgnoredFields(a.obj.Spec.IgnoreDifferences, key)
+}
+
+// Report writes status, the removal of handled requests, or the finalizers in
+// one patch, and none when nothing differs.
+func (a *application) Report(ctx context.Context, out app.Outcome, now time.Time) error {
+	next := a.Settings.Report(a.obj, out, now)
+	patch, err := client.MergeFrom(a.obj).Data(next)
+	if err != nil {
+		return fmt.Errorf("application %s: status: %w", a.app.ID, err)
+	}
+	if string(patch) == "{}" {
+		return nil
+	}
+	err = a.Client.Patch(ctx, next, client.RawPatch(client.MergeFrom(a.obj).Type(), patch), client.FieldOwner("plumbd"))
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("application %s: status: %w", a.app.ID, err)
+	}
+	return nil
+}
+
+// EnsureDefaultProject creates the project "default" when there is none.
+func EnsureDefaultProject(ctx context.Context, c client.Client, namespace string) error {
+	ns := &unstructured.Unstructured{}
+	ns.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+	ns.SetName(namespace)
+	for _, obj := range []client.Object{ns, argo.DefaultProject(namespace)} {
+		if err := c.Create(ctx, obj); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("project default in %s: %w", namespace, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	coreapply "github.com/plumbline-dev/plumbline/internal/core/apply"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/engine/apply"
+)
+
+// finalize deletes what a deleted application owns, in the reverse of the order
+// it came in, and lets go of the user's object once that is done.
+func (s *session) finalize(ctx context.Context) {
+	d := s.app.Deletion
+	if !d.Cascade {
+		s.out.Gone = true
+		return
+	}
+	left, err := s.remaining(ctx)
+	if err != nil {
+		s.problem(err, condition.DeleteFailed)
+		s.again(5 * soon)
+		return
+	}
+	if len(left) == 0 {
+		s.out.Gone = true
+		return
+	}
+	wave := left[len(left)-1].Wave
+	var steps []plan.Step
+	going := 0
+	for _, l := range slices.Backward(left) {
+		if l.Going {
+			going++
+			continue
+		}
+		if d.Await && (l.Wave != wave || going > 0) {
+			break // the wave before has to be gone first
+		}
+		steps = append(steps, plan.Step{Action: plan.Prune, Key: l.Entry.Key, Version: l.Entry.Version, UID: l.UID, Reason: "the application was deleted"})
+	}
+	events := apply.Run(ctx, s.cluster, apply.Job{
+		User: s.app.ID, RunAs: s.app.Target.RunAs, Propagation: d.Propagation, Parallel: s.options.Parallel,
+		MayPrune: s.mayDelete,
+	}, steps)
+	if failures := coreapply.Failures(events); len(failures) > 0 {
+		s.problem(condition.Newf(condition.DeleteFailed, "%s", condition.Summary(failures)), condition.DeleteFailed)
+		s.again(5 * soon)
+		return
+	}
+	s.options.Logger.Info("deleted objects", "app", s.app.ID.String(), "objects", len(steps), "waiting", going)
+	if !d.Await {
+		s.out.Gone = true
+		return
+	}
+	s.again(soon)
+}
+
+func (s *session) mayDelete(live *unstructured.Unstructured) error {
+	if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID {
+		return fmt.Errorf("it does not carry this application's mark any more")
+	}
+	return nil
+}
+
+// remaining lists the live objects that the application owns and that may go,
+// in the order they came.
+func (s *session) remaining(ctx context.Context) ([]plan.Leftover, error) {
+	c := &comparison{health: nil, unknown: map[object.Key]error{}, extra: map[object.Key]bool{}}
+	owned := s.candidates(nil)
+	kinds, err := s.serve(ctx, c, owned)
+	if err != nil {
+		return nil, err
+	}
+	var left []plan.Leftover
+	for _, e := range owned {
+		kind := kinds[e.Key.GroupKind()]
+		if unknown := (*UnknownKindError)(nil); errors.As(kind.err, &unknown) {
+			continue // the kind is gone and its objects with it
+		}
+		if kind.err != nil {
+			return nil, condition.Newf(condition.DeleteFailed, "%s: %w", e.Key, kind.err)
+		}
+		live, found := s.cluster.Live(e.Key)
+		if !found {
+			continue
+		}
+		if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID || s.subject.KeepOnDelete(live) != "" || s.subject.Permit(e.Key) != nil {
+			continue
+		}
+		if e.Key.Kind == s.app.ID.Kind && e.Key.Namespace == s.app.ID.Namespace && e.Key.Name == s.app.ID.Name {
+			continue // an application that deploys itself
+		}
+		wave, _ := s.subject.PruneWave(live)
+		left = append(left, plan.Leftover{
+			Entry: object.Entry{Key: e.Key, Version: kind.resource.GVK.Version}, UID: string(live.GetUID()),
+			Wave: wave, Going: live.GetDeletionTimestamp() != nil,
+		})
+	}
+	s.traits.Order.Sort(left)
+	return left, nil
+}

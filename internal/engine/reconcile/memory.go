@@ -1,0 +1,49 @@
+package reconcile
+
+import (
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/diff"
+	"github.com/plumbline-dev/plumbline/internal/core/health"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+)
+
+// memory is what is kept of an application between reconciles to save work.
+// Losing it costs time, nothing else.
+type memory struct {
+	items   map[object.Key]*standing
+	run     *app.Run // for dialects whose status does not keep it
+	ticket  int64    // poll that answers the refresh in ticketFor
+	asked   string   // refresh token a poll was asked for
+	applied bool     // everything of the current revision was applied
+	since   time.Time
+}
+
+// standing is the verdict on one object, valid for one desired and one live state.
+type standing struct {
+	uid, version string      // of the live object
+	desired      diff.Digest // of the manifest
+	owned        diff.Digest // of the fields that are ours; zero when they are not in sync
+	verdict      plan.Standing
+	why          string
+	health       health.Status
+	rated        bool // whether health means anything for the kind
+	progress     health.Progress
+	images       []string
+	owner        app.ID // by its mark; zero: none
+}
+
+func newMemory() *memory { return &memory{items: map[object.Key]*standing{}} }
+
+// lastRun prefers what the status remembers: others may write it.
+func (m *memory) lastRun(stored *app.Run) *app.Run {
+	if stored != nil {
+		if m.run != nil && m.run.StartedAt.Equal(stored.StartedAt) && m.run.Phase == stored.Phase {
+			stored.Revision.Name = m.run.Revision.Name
+		}
+		return stored
+	}
+	return m.run
+}

@@ -1,0 +1,322 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	coreapply "github.com/plumbline-dev/plumbline/internal/core/apply"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+	"github.com/plumbline-dev/plumbline/internal/engine/apply"
+)
+
+// advance compares the application with a revision, acts if it may, and
+// assesses the result.
+func (s *session) advance(ctx context.Context, rev source.Revision) {
+	s.out.Revision = rev
+	items, err := s.render(ctx, rev)
+	if err != nil {
+		s.fail(err, condition.RenderFailed)
+		return
+	}
+	found, err := s.compare(ctx, items)
+	if err != nil {
+		s.fail(err, condition.CompareFailed)
+		return
+	}
+	s.assess(found)
+	verdict := s.decide(rev)
+	s.again(verdict.After)
+	if verdict.Hold != nil {
+		s.out.Problems = append(s.out.Problems, *verdict.Hold)
+	}
+	if run := s.begin(verdict, rev); run != nil {
+		found = s.operate(ctx, run, items, found)
+		s.assess(found)
+		s.out.Run = run
+	}
+	s.conclude(found)
+}
+
+// fail ends a comparison that could not be made: what was known stands, and an
+// operation that was asked for fails with the reason.
+func (s *session) fail(err error, fallback condition.Reason) {
+	s.problem(err, fallback)
+	s.out.Sync = app.Unknown
+	s.again(retryLater(err))
+	if op := s.app.Request; op != nil {
+		s.out.Run = s.start(*op)
+		s.finish(s.out.Run, app.Errored, s.out.Problems[len(s.out.Problems)-1].Message)
+	}
+}
+
+// retryLater asks for another look where nothing announces that the cause has
+// gone: sources, renders and specs announce themselves.
+func retryLater(err error) time.Duration {
+	switch condition.Of(err, condition.CompareFailed).Reason {
+	case condition.CompareFailed, condition.SourceFailed:
+		return 10 * time.Second
+	default:
+		return 0
+	}
+}
+
+func (s *session) decide(rev source.Revision) gate.Verdict {
+	var fatal []condition.Problem
+	return gate.Decide(gate.Input{
+		Policy: s.policy, Request: s.app.Request, Run: s.out.Run, Source: s.app.Source.Digest,
+		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Fatal: fatal, Now: s.now,
+	})
+}
+
+// begin turns a verdict into the operation to work on; nil: none.
+func (s *session) begin(v gate.Verdict, rev source.Revision) *app.Run {
+	var run *app.Run
+	switch {
+	case v.Start != nil:
+		run = s.start(*v.Start)
+	case v.Resume:
+		run = s.out.Run
+	case v.Retry:
+		run = s.out.Run
+		run.FinishedAt, run.Results = time.Time{}, nil
+	default:
+		return nil
+	}
+	run.Revision, run.Source = rev, s.app.Source.Digest
+	return run
+}
+
+func (s *session) start(op app.Operation) *app.Run {
+	return &app.Run{Operation: op, Phase: app.Running, StartedAt: s.stamp()}
+}
+
+// operate runs as many waves as may run now and returns how things stand then.
+func (s *session) operate(ctx context.Context, run *app.Run, items []plan.Item, found *comparison) *comparison {
+	started := time.Now()
+	found, err := s.waves(ctx, run, items, found)
+	s.options.Recorder.Stage("apply", time.Since(started), err)
+	return found
+}
+
+func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, found *comparison) (*comparison, error) {
+	if run.Phase == app.Terminating {
+		s.finish(run, app.Failed, "Operation terminated")
+		return found, nil
+	}
+	if run.Operation.Options != nil {
+		policy, err := s.subject.Override(run.Operation.Options)
+		if err != nil {
+			s.finish(run, app.Errored, err.Error())
+			return found, err
+		}
+		s.policy = policy
+		s.addNamespace(found)
+	}
+	if stop := s.preflight(found); stop != "" {
+		s.finish(run, app.Failed, stop)
+		return found, nil
+	}
+	for done := map[int]bool{}; ; {
+		p, err := plan.Build(s.planInput(run, found))
+		if err != nil {
+			s.finish(run, app.Errored, err.Error())
+			return found, err
+		}
+		wave := next(p, done)
+		if wave == nil {
+			s.record(run, found, p)
+			s.finish(run, app.Succeeded, "successfully synced (all tasks run)")
+			return found, nil
+		}
+		if len(wave.Broken) > 0 {
+			s.finish(run, app.Failed, "one or more synchronization tasks completed unsuccessfully, reason: "+keysText(wave.Broken)+" is degraded")
+			return found, nil
+		}
+		if len(wave.After) > 0 {
+			run.Message = "waiting for healthy state of " + keysText(wave.After)
+			return found, nil
+		}
+		done[wave.Number] = true
+		events := s.apply(ctx, run, wave.Steps)
+		if ctx.Err() != nil {
+			return found, ctx.Err()
+		}
+		if failures := coreapply.Failures(events); len(failures) > 0 {
+			s.recompare(ctx, items, &found)
+			s.finish(run, app.Failed, "one or more objects failed to apply, reason: "+condition.Summary(failures))
+			return found, nil
+		}
+		if run.Operation.DryRun {
+			continue
+		}
+		if err := s.recompare(ctx, items, &found); err != nil {
+			s.finish(run, app.Errored, err.Error())
+			return found, err
+		}
+	}
+}
+
+// recompare compares once more after writes.
+func (s *session) recompare(ctx context.Context, items []plan.Item, found **comparison) error {
+	again, err := s.compare(ctx, items)
+	if err == nil {
+		*found = again
+	}
+	return err
+}
+
+// preflight says why nothing of an operation may run; "" lets it.
+func (s *session) preflight(found *comparison) string {
+	if len(found.invalid) > 0 {
+		texts := make([]string, len(found.invalid))
+		for i, err := range found.invalid {
+			texts[i] = err.Error()
+		}
+		return "one or more synchronization tasks are not valid: " + condition.Summary(texts)
+	}
+	if s.policy.FailOnShared && len(found.shared) > 0 {
+		return "Shared resource found: " + condition.Summary(found.shared)
+	}
+	return ""
+}
+
+func (s *session) planInput(run *app.Run, found *comparison) plan.Input {
+	in := plan.Input{
+		Order: s.traits.Order, Leftovers: found.leftovers, PruneLast: s.policy.PruneLast,
+		Prune: run.Operation.Prune, Only: run.Operation.Only, Adopt: s.traits.Adopts || len(run.Operation.Only) == 0,
+	}
+	for _, item := range found.items {
+		if _, unknown := found.unknown[item.Key()]; unknown {
+			continue
+		}
+		item.Force = item.Force || run.Operation.Force
+		in.Items = append(in.Items, item)
+	}
+	return in
+}
+
+// next returns the first wave with a step to run that was not run yet.
+func next(p plan.Plan, done map[int]bool) *plan.Wave {
+	for i := range p.Waves {
+		w := &p.Waves[i]
+		w.Steps = slices.DeleteFunc(slices.Clone(w.Steps), func(st plan.Step) bool { return st.Action == plan.Keep })
+		if len(w.Steps) > 0 && !done[w.Number] {
+			return w
+		}
+	}
+	return nil
+}
+
+func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []coreapply.Event {
+	events := apply.Run(ctx, s.cluster, apply.Job{
+		User: s.app.ID, RunAs: s.app.Target.RunAs, Manager: s.traits.Manager, Takeover: s.traits.Takeover,
+		Propagation: s.policy.Propagation, DryRun: run.Operation.DryRun, Parallel: s.options.Parallel,
+		MayPrune: s.mayPrune,
+	}, steps)
+	drift := 0
+	for _, e := range events {
+		s.options.Recorder.Step(e.Step.Action, e.Err)
+		if e.Err == nil && e.Live != nil && !run.Operation.DryRun {
+			s.learn(e)
+		}
+		if e.Err == nil && e.Step.Action == plan.Patch && len(run.Operation.Only) > 0 && run.Operation.Automatic {
+			drift++
+		}
+		if e.Err == nil {
+			s.options.Logger.Info("changed object", "app", s.app.ID.String(), "action", string(e.Step.Action), "object", e.Step.Key.String(), "reason", e.Step.Reason, "revision", run.Revision.String())
+		}
+		if !e.Step.Aside || e.Err != nil {
+			upsert(run, e.Result())
+		}
+	}
+	s.options.Recorder.Drift(drift)
+	return events
+}
+
+// mayPrune repeats the proof of ownership on what the API server has.
+func (s *session) mayPrune(live *unstructured.Unstructured) error {
+	if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID {
+		return fmt.Errorf("it does not carry this application's mark any more")
+	}
+	if why := s.subject.KeepOnPrune(live); why != "" {
+		return fmt.Errorf("%s", why)
+	}
+	return nil
+}
+
+// learn remembers how an object stands that was just written.
+func (s *session) learn(e coreapply.Event) {
+	if e.Step.Aside {
+		return
+	}
+	s.mem.items[e.Step.Key] = s.fresh(e)
+}
+
+// record adds the objects that needed no change, and the leftovers that stay,
+// to the results of a complete operation.
+func (s *session) record(run *app.Run, found *comparison, p plan.Plan) {
+	have := map[object.Key]bool{}
+	for _, r := range run.Results {
+		have[r.Key] = true
+	}
+	for _, w := range p.Waves {
+		for _, st := range w.Steps {
+			if st.Action == plan.Keep && !have[st.Key] {
+				upsert(run, coreapply.Event{Step: st}.Result())
+			}
+		}
+	}
+	if len(run.Operation.Only) > 0 {
+		return
+	}
+	for _, item := range found.items {
+		if key := item.Key(); !item.Aside && !have[key] && item.Standing != plan.Missing {
+			upsert(run, app.Result{Key: key, Version: item.Object.GroupVersionKind().Version, Status: app.ResultSynced, Message: "unchanged"})
+		}
+	}
+}
+
+func upsert(run *app.Run, r app.Result) {
+	for i := range run.Results {
+		if run.Results[i].Key == r.Key {
+			run.Results[i] = r
+			return
+		}
+	}
+	run.Results = append(run.Results, r)
+	slices.SortFunc(run.Results, func(a, b app.Result) int { return a.Key.Compare(b.Key) })
+}
+
+// finish ends an attempt; a failed one is tried again while its limit allows.
+func (s *session) finish(run *app.Run, phase app.Phase, message string) {
+	run.Phase, run.Message, run.FinishedAt = phase, message, s.options.Now().Truncate(time.Second)
+	limit := run.Operation.Retry.Limit
+	if phase == app.Succeeded || (limit >= 0 && run.Retries >= limit) || message == "Operation terminated" {
+		s.options.Logger.Info("sync finished", "app", s.app.ID.String(), "phase", string(phase), "revision", run.Revision.String(), "message", message)
+		return
+	}
+	s.options.Logger.Warn("sync failed", "app", s.app.ID.String(), "revision", run.Revision.String(), "retries", run.Retries, "err", message)
+	run.Phase = app.Running
+	run.Retries++
+	s.again(max(time.Second, run.Operation.Retry.Delay(run.Retries-1)))
+}
+
+func keysText(keys []object.Key) string {
+	var b strings.Builder
+	k := keys[0]
+	fmt.Fprintf(&b, "%s/%s/%s", k.Group, k.Kind, k.Name)
+	if more := len(keys) - 1; more > 0 {
+		fmt.Fprintf(&b, " and %d more resources", more)
+	}
+	return b.String()
+}

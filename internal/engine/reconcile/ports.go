@@ -1,0 +1,135 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	core "github.com/plumbline-dev/plumbline/internal/core/schema"
+
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+	"github.com/plumbline-dev/plumbline/internal/engine/apply"
+	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
+)
+
+// A Dialect loads the applications that users declare with one kind of object.
+type Dialect interface {
+	// Load reads an application with everything that its user declared about
+	// it. It fails with app.ErrGone when there is none.
+	Load(ctx context.Context, id app.ID) (Subject, error)
+}
+
+// Traits are what differs between dialects for all of their applications.
+type Traits struct {
+	Manager  string     // field manager of every apply
+	Takeover []string   // managers whose fields become ours
+	Order    plan.Order // of objects
+	Adopts   bool       // objects that stand as desired but belong to others are applied too
+	Strict   bool       // repeated objects are an error
+}
+
+// A Subject is one application as it was loaded, and its dialect's judgement
+// about the objects that belong to it.
+type Subject interface {
+	Traits() Traits
+	Application() app.Application
+
+	// Pinned returns the revision that the user's source object decided on, and
+	// false when the engine resolves the reference itself.
+	Pinned() (source.Revision, bool, error)
+	// Admit checks the project's rules for the application as a whole.
+	Admit() error
+	// Permit checks the project's rules for one object.
+	Permit(key object.Key) error
+	// Blocked says which application has to become ready first; nil: none.
+	Blocked(ctx context.Context) error
+
+	Prepare(manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error)
+	Override(options []string) (app.Policy, error) // the policy under an operation's own options
+	Owner(live *unstructured.Unstructured) (app.ID, bool)
+	KeepOnPrune(live *unstructured.Unstructured) string
+	KeepOnDelete(live *unstructured.Unstructured) string
+	PruneWave(live *unstructured.Unstructured) (wave int, last bool)
+	IgnoresExtra(live *unstructured.Unstructured) bool
+	IgnoresHealth(obj *unstructured.Unstructured) bool
+	IgnoredFields(key object.Key) []string // JSON pointers that do not count as differences
+
+	// Report writes the outcome to the user's object if it differs from what
+	// stands there.
+	Report(ctx context.Context, out app.Outcome, now time.Time) error
+}
+
+// Sources resolves and reads what applications come from.
+type Sources interface {
+	Read(reader app.ID, want refresh.Want) refresh.Seen
+	Now(reader app.ID) int64
+	Forget(reader app.ID)
+	Tree(ctx context.Context, reader app.ID, rev source.Revision) (source.Tree, error)
+}
+
+// Renders turns a tree into manifests and remembers those it made.
+type Renders interface {
+	Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error)
+}
+
+// Resource is how a cluster serves a kind.
+type Resource struct {
+	GVR        schema.GroupVersionResource
+	GVK        schema.GroupVersionKind
+	Namespaced bool
+}
+
+// A Cluster is one destination: its memory of live objects and its API server.
+// All methods are safe for concurrent use.
+type Cluster interface {
+	// Resource finds how a kind is served. It fails with *UnknownKindError when
+	// the cluster definitely has no such kind, and with another error when that
+	// cannot be told at present.
+	Resource(ctx context.Context, gk schema.GroupKind, version string) (Resource, error)
+	Version() string
+	APIVersions() []string
+	// Schemas returns the structural types of the given group version and those
+	// asked for before.
+	Schemas(ctx context.Context, gv schema.GroupVersion) (*core.Set, error)
+
+	// Require watches the kinds for user and waits until they are known. The
+	// errors are per kind; kinds without one are ready.
+	Require(ctx context.Context, user app.ID, resources []Resource) map[schema.GroupKind]error
+	Release(user app.ID)
+	Claim(user app.ID, keys []object.Key)
+	Owned(user app.ID) []object.Key
+	Meta(key object.Key) (Meta, bool)
+	Live(key object.Key) (*unstructured.Unstructured, bool)
+
+	apply.Writer
+}
+
+// Meta identifies a state of a live object.
+type Meta struct {
+	UID, ResourceVersion string
+	Going                bool // a deletion is under way
+}
+
+// UnknownKindError reports a kind that the cluster definitely does not serve.
+type UnknownKindError struct {
+	Kind schema.GroupKind
+}
+
+func (e *UnknownKindError) Error() string {
+	return "the cluster has no kind " + e.Kind.String()
+}
+
+// Recorder counts what the engine does. Implementations are safe for
+// concurrent use; nil values are not allowed, use NoRecorder.
+type Recorder interface {
+	Stage(stage string, took time.Duration, err error)
+	Drift(repaired int)
+	Step(action plan.Action, err error)
+}

@@ -1,0 +1,204 @@
+// Package reconcile runs the pipeline for one application at a time:
+// resolve, render, diff, gate, plan, apply, assess, report.
+//
+// In goes the identity of an application; out comes its outcome, written once
+// to the user's object. Everything decided is decided in core; this package
+// reads for it and runs what it decided. It keeps in memory only what it can
+// find out again.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
+)
+
+// Reconciler brings applications to their desired state. Create it with New.
+type Reconciler struct {
+	dialects map[string]Dialect // by kind
+	cluster  Cluster
+	sources  Sources
+	renders  Renders
+	options  Options
+
+	mu       sync.Mutex
+	memories map[app.ID]*memory
+}
+
+// Options tune a Reconciler. The zero value works.
+type Options struct {
+	Now      func() time.Time // nil means time.Now
+	Logger   *slog.Logger
+	Recorder Recorder
+	Parallel int           // objects of one kind applied at once; 0 means 8
+	Settle   time.Duration // longest wait for kinds to become known; 0 means 30s
+}
+
+// New returns a Reconciler for the dialects by the kind of their objects.
+func New(dialects map[string]Dialect, cluster Cluster, sources Sources, renders Renders, opts Options) *Reconciler {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Recorder == nil {
+		opts.Recorder = NoRecorder{}
+	}
+	if opts.Parallel <= 0 {
+		opts.Parallel = 8
+	}
+	if opts.Settle <= 0 {
+		opts.Settle = 30 * time.Second
+	}
+	return &Reconciler{
+		dialects: dialects, cluster: cluster, sources: sources, renders: renders, options: opts,
+		memories: map[app.ID]*memory{},
+	}
+}
+
+// Reconcile brings one application one step closer to its desired state and
+// returns after what time to look again at the latest; 0 means when something
+// changes. It may be called at any time, but not twice at once for one
+// application. An error means that the outcome could not be reported.
+func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (time.Duration, error) {
+	subject, err := r.dialects[id.Kind].Load(ctx, id)
+	if errors.Is(err, app.ErrGone) {
+		r.forget(id)
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	mem := r.memory(id)
+	s := &session{Reconciler: r, subject: subject, app: subject.Application(), mem: mem, traits: subject.Traits(), now: r.options.Now()}
+	s.policy = s.app.Policy
+	if s.app.Suspended && s.app.Deletion == nil {
+		return 0, nil
+	}
+	out, report := s.run(ctx)
+	if ctx.Err() != nil {
+		return 0, ctx.Err() // shutting down: what was not finished is found out again
+	}
+	if !report {
+		return out.Again, nil
+	}
+	started := time.Now()
+	err = subject.Report(ctx, out, s.now)
+	r.options.Recorder.Stage("report", time.Since(started), err)
+	if err == nil && out.Gone {
+		r.forget(id)
+	}
+	return out.Again, err
+}
+
+// forget drops everything that was kept for an application.
+func (r *Reconciler) forget(id app.ID) {
+	r.sources.Forget(id)
+	r.cluster.Release(id)
+	r.cluster.Claim(id, nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.memories, id)
+}
+
+func (r *Reconciler) memory(id app.ID) *memory {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mem := r.memories[id]
+	if mem == nil {
+		mem = newMemory()
+		r.memories[id] = mem
+	}
+	return mem
+}
+
+// session is one reconcile of one application.
+type session struct {
+	*Reconciler
+	subject Subject
+	app     app.Application
+	policy  app.Policy // of the application, or under an operation's own options
+	traits  Traits
+	mem     *memory
+	now     time.Time
+
+	out app.Outcome
+}
+
+// run goes through the stages and returns the outcome, and false when there is
+// nothing to report yet.
+func (s *session) run(ctx context.Context) (app.Outcome, bool) {
+	s.out.Run = s.mem.lastRun(s.app.State.Run)
+	s.out.Applied = s.app.State.Applied
+	s.out.Inventory = s.app.State.Inventory
+	if s.app.Deletion != nil {
+		s.finalize(ctx)
+		return s.out, true
+	}
+	s.out.Problems = append(s.out.Problems, s.app.Problems...)
+	if err := s.subject.Admit(); err != nil {
+		s.problem(err, condition.NotPermitted)
+	}
+	if len(s.out.Problems) > 0 {
+		s.refuse()
+		return s.out, true
+	}
+	rev, ready := s.resolve()
+	if !ready {
+		return s.out, len(s.out.Problems) > 0
+	}
+	if err := s.subject.Blocked(ctx); err != nil {
+		s.problem(err, condition.DependencyWait)
+		return s.out, true
+	}
+	s.advance(ctx, rev)
+	s.mem.run = s.out.Run
+	return s.out, true
+}
+
+// refuse ends a reconcile of an application that cannot run as declared; an
+// operation that was asked for fails with the reason.
+func (s *session) refuse() {
+	s.out.Sync = app.Unknown
+	s.out.Health.Code = "Unknown"
+	if op := s.app.Request; op != nil {
+		s.out.Run = &app.Run{
+			Operation: *op, Phase: app.Errored, Message: s.out.Problems[0].Message,
+			StartedAt: s.stamp(), FinishedAt: s.stamp(),
+		}
+	}
+	s.answerRefresh()
+}
+
+// stamp is the time with the resolution that statuses keep.
+func (s *session) stamp() time.Time { return s.now.Truncate(time.Second) }
+
+func (s *session) problem(err error, fallback condition.Reason) {
+	s.out.Problems = append(s.out.Problems, condition.Of(err, fallback))
+}
+
+// again asks for another look after d at the latest.
+func (s *session) again(d time.Duration) {
+	if d > 0 && (s.out.Again == 0 || d < s.out.Again) {
+		s.out.Again = d
+	}
+}
+
+func (s *session) answerRefresh() {
+	if s.app.Refresh != s.app.State.Seen {
+		s.out.RefreshSeen = s.app.Refresh
+	}
+}
+
+// want is what the application reads from its repository.
+func (s *session) want() refresh.Want {
+	src := s.app.Source
+	return refresh.Want{URL: src.URL, Secret: src.Secret, Ref: src.Ref}
+}

@@ -1,0 +1,249 @@
+// Package refresh keeps the references of remote repositories known.
+//
+// In go repositories and who reads from them; out come the newest references,
+// and a call for each reader whose revision has become another one. Each
+// repository is polled once for all of its readers. The package fetches nothing
+// itself: a Repositories port does. It never deletes what it knew: while a
+// remote cannot be reached, its last references stand.
+package refresh
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// Credentials open a remote repository. The zero value opens a public one.
+type Credentials struct {
+	Username, Password string
+	BearerToken        string
+	SSHPrivateKey      []byte
+	SSHPassphrase      string
+	KnownHosts         []byte
+	CABundle           []byte
+	ClientCert         []byte
+	ClientKey          []byte
+	SkipTLSVerify      bool // as users may ask for in a repository Secret
+}
+
+// Remote is a repository and the credentials to open it with.
+type Remote struct {
+	URL         string
+	Credentials Credentials
+}
+
+// Repositories moves and reads Git objects. Implementations are safe for
+// concurrent use and make one request of simultaneous equal ones.
+type Repositories interface {
+	// Fetch brings the objects of all branches and tags, and of the further
+	// references named in full, and returns what they stand for.
+	Fetch(ctx context.Context, remote Remote, further []string) (source.Refs, error)
+	// Tree reads a revision, fetching it by its id when it is not there yet.
+	Tree(ctx context.Context, remote Remote, rev source.Revision) (source.Tree, error)
+	// Complete returns the full form of an abbreviated commit id.
+	Complete(ctx context.Context, remote Remote, id string) (string, error)
+}
+
+// Keys looks up credentials: those of the named Secret, or those registered
+// for the URL when secret is nil.
+type Keys interface {
+	Credentials(ctx context.Context, url string, secret *app.SecretRef) (Credentials, error)
+}
+
+// Want is what a reader needs of a repository.
+type Want struct {
+	URL      string
+	Secret   *app.SecretRef
+	Ref      source.Ref
+	Interval time.Duration // between polls; the shortest of all readers counts; 0 means Options.Interval
+	Timeout  time.Duration // of one fetch; 0 means 60s
+}
+
+// Seen is what is known for a reader.
+type Seen struct {
+	Revision source.Revision // zero: none yet
+	Err      error           // of the last fetch, or of resolving the reference
+	Polls    int64           // completed since the start; 0: not asked yet
+	At       time.Time       // of the last success
+}
+
+// Options tune a Poller. The zero value works.
+type Options struct {
+	Interval time.Duration // between polls of one repository; 0 means 2m
+	Parallel int           // fetches at once; 0 means 8
+	Logger   *slog.Logger
+}
+
+// Poller watches repositories. Create one with New and start it with Run.
+type Poller struct {
+	repos  Repositories
+	keys   Keys
+	opts   Options
+	notify func(app.ID)
+	slots  chan struct{}
+
+	mu      sync.Mutex
+	ctx     context.Context // of Run; nil before
+	remotes map[remoteKey]*remote
+	readers map[app.ID]*remote
+	loops   sync.WaitGroup
+}
+
+type remoteKey struct {
+	url    string
+	secret app.SecretRef
+}
+
+// New returns a Poller that calls notify, from its own goroutines and without
+// holding a lock, for each reader with something new: another revision, an
+// error that came or went, or a poll it asked for with Now.
+func New(repos Repositories, keys Keys, opts Options, notify func(app.ID)) *Poller {
+	if opts.Interval <= 0 {
+		opts.Interval = 2 * time.Minute
+	}
+	if opts.Parallel <= 0 {
+		opts.Parallel = 8
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Poller{
+		repos: repos, keys: keys, opts: opts, notify: notify,
+		slots:   make(chan struct{}, opts.Parallel),
+		remotes: map[remoteKey]*remote{},
+		readers: map[app.ID]*remote{},
+	}
+}
+
+// Run polls until ctx ends and returns when every fetch has stopped.
+func (p *Poller) Run(ctx context.Context) error {
+	p.mu.Lock()
+	p.ctx = ctx
+	for _, r := range p.remotes {
+		p.start(r)
+	}
+	p.mu.Unlock()
+	<-ctx.Done()
+	p.loops.Wait()
+	return nil
+}
+
+// start begins the loop of r; p.mu is held.
+func (p *Poller) start(r *remote) {
+	if p.ctx == nil || r.stop != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(p.ctx)
+	r.stop = stop
+	p.loops.Go(func() { p.loop(ctx, r) })
+}
+
+// Read declares what reader needs, in place of what it needed before, and
+// returns what is known. The first reader of a repository starts its polling.
+func (p *Poller) Read(reader app.ID, want Want) Seen {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := remoteKey{url: source.NormalizeURL(want.URL)}
+	if want.Secret != nil {
+		key.secret = *want.Secret
+	}
+	r := p.remotes[key]
+	if r == nil {
+		r = newRemote(key, want.URL)
+		p.remotes[key] = r
+		p.start(r)
+	}
+	if before := p.readers[reader]; before != nil && before != r {
+		p.leave(reader, before)
+	}
+	p.readers[reader] = r
+	return r.read(reader, want)
+}
+
+// Forget ends what reader needed; a repository without readers is not polled.
+func (p *Poller) Forget(reader app.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.readers[reader]; r != nil {
+		delete(p.readers, reader)
+		p.leave(reader, r)
+	}
+}
+
+// leave removes reader from r and r itself with its last reader; p.mu is held.
+func (p *Poller) leave(reader app.ID, r *remote) {
+	delete(r.wants, reader)
+	if len(r.wants) > 0 {
+		return
+	}
+	delete(p.remotes, r.key)
+	if r.stop != nil {
+		r.stop()
+	}
+}
+
+// Now asks for a poll at once and returns the number of polls after which its
+// answer is in: reader is notified then, whatever the answer.
+func (p *Poller) Now(reader app.ID) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.readers[reader]
+	if r == nil {
+		return 0
+	}
+	r.waiting[reader] = true
+	return r.hurry()
+}
+
+// Pushed asks for a poll of every repository that one of the URLs names, as a
+// webhook does. It returns how many there are.
+func (p *Poller) Pushed(urls ...string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	named := map[string]bool{}
+	for _, u := range urls {
+		named[source.NormalizeURL(u)] = true
+	}
+	n := 0
+	for key, r := range p.remotes {
+		if named[key.url] {
+			r.hurry()
+			n++
+		}
+	}
+	return n
+}
+
+// Tree returns the files of a revision for reader.
+func (p *Poller) Tree(ctx context.Context, reader app.ID, rev source.Revision) (source.Tree, error) {
+	p.mu.Lock()
+	r := p.readers[reader]
+	p.mu.Unlock()
+	if r == nil {
+		return nil, errors.New("no repository is known for " + reader.String())
+	}
+	remote, err := p.remote(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return p.repos.Tree(ctx, remote, rev)
+}
+
+// Ages returns for each repository the time since its last successful poll,
+// by redacted URL; repositories that never answered are left out.
+func (p *Poller) Ages(now time.Time) map[string]time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ages := make(map[string]time.Duration, len(p.remotes))
+	for _, r := range p.remotes {
+		if !r.at.IsZero() {
+			ages[source.Redact(r.url)] = now.Sub(r.at)
+		}
+	}
+	return ages
+}

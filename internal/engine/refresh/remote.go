@@ -1,0 +1,273 @@
+package refresh
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// remote is one repository. Its fields but key and url are guarded by Poller.mu.
+type remote struct {
+	key  remoteKey
+	url  string // as the first reader wrote it
+	stop context.CancelFunc
+	poke chan struct{} // capacity 1: poll now
+
+	wants   map[app.ID]Want
+	told    map[app.ID]Seen // what each reader was last told
+	waiting map[app.ID]bool // readers that asked for a poll
+
+	refs        source.Refs
+	err         error
+	at          time.Time
+	started     int64 // polls begun
+	polls       int64 // polls completed
+	fails       int   // in a row
+	credentials *Credentials
+	full        map[string]string // abbreviated commit ids that were looked up
+}
+
+func newRemote(key remoteKey, url string) *remote {
+	return &remote{
+		key: key, url: url, poke: make(chan struct{}, 1),
+		wants: map[app.ID]Want{}, told: map[app.ID]Seen{}, waiting: map[app.ID]bool{}, full: map[string]string{},
+	}
+}
+
+// read returns what is known for a reader and remembers that it was told.
+func (r *remote) read(reader app.ID, want Want) Seen {
+	before, known := r.wants[reader]
+	r.wants[reader] = want
+	seen := r.seen(want)
+	if r.polls > 0 && (!known || before.Ref != want.Ref) && (len(want.Ref.Needs()) > 0 || abbreviation(want.Ref, r.refs) != "") {
+		r.hurry() // it asks for more than branches and tags
+	}
+	r.told[reader] = seen
+	return seen
+}
+
+func (r *remote) seen(want Want) Seen {
+	seen := Seen{Polls: r.polls, At: r.at, Err: r.err}
+	if r.refs == nil {
+		return seen
+	}
+	rev, err := want.Ref.Resolve(r.refs)
+	if id, ok := r.full[abbreviation(want.Ref, r.refs)]; err != nil && ok {
+		rev, err = source.Revision{ID: id}, nil
+	}
+	if err != nil {
+		seen.Err = condition.Because(condition.SourceFailed, errors.Join(r.err, err))
+		return seen
+	}
+	seen.Revision = rev
+	return seen
+}
+
+// abbreviation returns the abbreviated commit id that ref turns out to be, or "".
+func abbreviation(ref source.Ref, refs source.Refs) string {
+	_, err := ref.Resolve(refs)
+	if unresolved := (*source.UnresolvedError)(nil); errors.As(err, &unresolved) {
+		return unresolved.Abbreviated
+	}
+	return ""
+}
+
+// hurry asks the loop to poll at once and returns the number of that poll.
+func (r *remote) hurry() int64 {
+	select {
+	case r.poke <- struct{}{}:
+	default:
+	}
+	return r.started + 1
+}
+
+func (p *Poller) loop(ctx context.Context, r *remote) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-r.poke:
+		}
+		p.poll(ctx, r)
+		p.mu.Lock()
+		wait := r.wait(p.opts.Interval)
+		p.mu.Unlock()
+		timer.Reset(wait)
+	}
+}
+
+// wait is the pause before the next poll: the shortest interval asked for, and
+// after failures at most that, from one second doubling.
+func (r *remote) wait(otherwise time.Duration) time.Duration {
+	interval := time.Duration(0)
+	for _, want := range r.wants {
+		each := want.Interval
+		if each <= 0 {
+			each = otherwise
+		}
+		if interval == 0 || each < interval {
+			interval = each
+		}
+	}
+	if r.fails == 0 {
+		return interval
+	}
+	return min(interval, time.Second<<min(r.fails-1, 10))
+}
+
+// poll fetches once and tells the readers for whom something changed.
+func (p *Poller) poll(ctx context.Context, r *remote) {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return
+	}
+	p.mu.Lock()
+	r.started++
+	timeout := r.timeout()
+	p.mu.Unlock()
+	fetchCtx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	refs, full, err := p.fetch(fetchCtx, r)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		p.opts.Logger.Warn("fetch failed", "repository", source.Redact(r.url), "err", err)
+	}
+	for _, reader := range p.conclude(r, refs, full, err) {
+		p.notify(reader)
+	}
+}
+
+func (r *remote) timeout() time.Duration {
+	longest := time.Duration(0)
+	for _, want := range r.wants {
+		longest = max(longest, want.Timeout)
+	}
+	if longest == 0 {
+		return time.Minute
+	}
+	return longest
+}
+
+// fetch gets the references and completes the abbreviated ids that readers ask
+// for. Credentials are looked up again when those in use were refused.
+func (p *Poller) fetch(ctx context.Context, r *remote) (source.Refs, map[string]string, error) {
+	remote, err := p.remote(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	refs, err := p.repos.Fetch(ctx, remote, p.needs(r))
+	if err != nil {
+		p.mu.Lock()
+		r.credentials = nil
+		p.mu.Unlock()
+		return nil, nil, condition.Because(condition.SourceFailed, err)
+	}
+	full := map[string]string{}
+	for _, short := range p.abbreviations(r, refs) {
+		if id, err := p.repos.Complete(ctx, remote, short); err == nil {
+			full[short] = id
+		}
+	}
+	return refs, full, nil
+}
+
+// needs lists the references beside branches and tags that readers ask for.
+func (p *Poller) needs(r *remote) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for _, want := range r.wants {
+		names = append(names, want.Ref.Needs()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (p *Poller) abbreviations(r *remote, refs source.Refs) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []string
+	for _, want := range r.wants {
+		if short := abbreviation(want.Ref, refs); short != "" {
+			list = append(list, short)
+		}
+	}
+	return list
+}
+
+func (p *Poller) remote(ctx context.Context, r *remote) (Remote, error) {
+	p.mu.Lock()
+	known := r.credentials
+	p.mu.Unlock()
+	if known != nil {
+		return Remote{URL: r.url, Credentials: *known}, nil
+	}
+	var secret *app.SecretRef
+	if r.key.secret != (app.SecretRef{}) {
+		secret = &r.key.secret
+	}
+	found, err := p.keys.Credentials(ctx, r.url, secret)
+	if err != nil {
+		return Remote{}, condition.Because(condition.SourceFailed, err)
+	}
+	p.mu.Lock()
+	r.credentials = &found
+	p.mu.Unlock()
+	return Remote{URL: r.url, Credentials: found}, nil
+}
+
+// Renew forgets the credentials in use, so that the next poll looks them up again.
+func (p *Poller) Renew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.remotes {
+		r.credentials = nil
+		if r.fails > 0 {
+			r.hurry()
+		}
+	}
+}
+
+// conclude stores the result of a poll and returns the readers to notify.
+func (p *Poller) conclude(r *remote, refs source.Refs, full map[string]string, err error) []app.ID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.polls = r.started
+	r.err = err
+	if err != nil {
+		r.fails++
+	} else {
+		r.fails, r.at, r.refs, r.full = 0, time.Now(), refs, full
+	}
+	var notify []app.ID
+	for reader, want := range r.wants {
+		now, before := r.seen(want), r.told[reader]
+		if r.waiting[reader] || before.Polls == 0 || now.Revision != before.Revision || text(now.Err) != text(before.Err) {
+			notify = append(notify, reader)
+			r.told[reader] = now
+		}
+	}
+	r.waiting = map[app.ID]bool{}
+	maps.DeleteFunc(r.told, func(reader app.ID, _ Seen) bool { _, still := r.wants[reader]; return !still })
+	return notify
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
