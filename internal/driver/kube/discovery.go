@@ -1,0 +1,292 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+)
+
+// Resource says how a kind is addressed.
+type Resource struct {
+	GVR        schema.GroupVersionResource
+	GVK        schema.GroupVersionKind
+	Namespaced bool
+}
+
+// settleFor is the shortest time between two looks at the kinds once they are
+// known to have changed.
+const settleFor = time.Second
+
+// discoverer knows the kinds of a cluster. It asks only when it has to.
+type discoverer struct {
+	client  *discovery.DiscoveryClient
+	timeout time.Duration
+	every   time.Duration
+	flight  singleflight.Group
+
+	mu      sync.Mutex
+	kinds   *kinds
+	version string
+	looked  time.Time // when the last look started
+	stale   bool      // kinds changed since
+	failure error     // of the last look
+}
+
+func newDiscoverer(client rest.Interface, options Options) *discoverer {
+	return &discoverer{
+		client:  discovery.NewDiscoveryClient(client),
+		timeout: options.Timeout,
+		every:   options.DiscoverEvery,
+	}
+}
+
+// first looks for the first time.
+func (d *discoverer) first(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	return d.look(ctx)
+}
+
+// refresh looks once for all who ask at the same time, and goes on for the
+// others when one of them gives up.
+func (d *discoverer) refresh(ctx context.Context) error {
+	done := d.flight.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
+		defer cancel()
+		return nil, d.look(ctx)
+	})
+	select {
+	case result := <-done:
+		return result.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *discoverer) look(ctx context.Context) error {
+	d.mu.Lock()
+	d.looked, d.stale = time.Now(), false
+	before := d.kinds
+	d.mu.Unlock()
+
+	found, version, err := d.ask(ctx, before)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failure = err
+	if err != nil {
+		d.stale = true
+		return err
+	}
+	d.kinds, d.version = found, version
+	return nil
+}
+
+func (d *discoverer) ask(ctx context.Context, before *kinds) (*kinds, string, error) {
+	info, err := d.client.ServerVersionWithContext(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("version: %w", err)
+	}
+	groups, lists, err := discovery.ServerGroupsAndResourcesWithContext(ctx, d.client)
+	failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
+	if err != nil && !partial {
+		return nil, "", fmt.Errorf("discovery: %w", err)
+	}
+	if !slices.ContainsFunc(groups, func(g *metav1.APIGroup) bool { return g.Name == "" }) {
+		return nil, "", errors.New("discovery: the answer lacks the core group: is discovery permitted to this user?")
+	}
+	return index(groups, lists, failed, before), info.GitVersion, nil
+}
+
+// Mapping returns how gk is addressed in version, or in the version that the
+// server prefers when version is empty.
+//
+// Known kinds cost no request. It fails with *UnknownKindError when the server
+// does not have the kind and with *UnavailableGroupError when that cannot be
+// told. A kind that is not found is looked for again, at most once in
+// Options.DiscoverEvery.
+func (c *Cluster) Mapping(ctx context.Context, gk schema.GroupKind, version string) (Resource, error) {
+	return c.discovery.mapping(ctx, gk, version)
+}
+
+func (d *discoverer) mapping(ctx context.Context, gk schema.GroupKind, version string) (Resource, error) {
+	d.mu.Lock()
+	res, err := d.kinds.find(gk, version)
+	age, stale, failure := time.Since(d.looked), d.stale, d.failure
+	d.mu.Unlock()
+
+	switch {
+	case err == nil && (!stale || age < settleFor || failure != nil && age < d.every):
+		return res, nil
+	case err == nil:
+		if d.refresh(ctx) != nil {
+			return res, nil // what was true is the best guess
+		}
+	case stale && failure == nil:
+		if err := sleep(ctx, settleFor-age); err != nil {
+			return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: err}
+		}
+		fallthrough
+	case age >= d.every:
+		if err := d.refresh(ctx); err != nil {
+			return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: err}
+		}
+	case failure != nil:
+		return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: failure}
+	default:
+		return Resource{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.kinds.find(gk, version)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Invalidate says that the kinds of the cluster changed, as when a
+// CustomResourceDefinition or an APIService did. The next Mapping looks again.
+func (c *Cluster) Invalidate() {
+	c.discovery.mu.Lock()
+	defer c.discovery.mu.Unlock()
+	c.discovery.stale = true
+}
+
+// KubeVersion returns the server's version, such as "v1.37.2".
+func (c *Cluster) KubeVersion() string {
+	c.discovery.mu.Lock()
+	defer c.discovery.mu.Unlock()
+	return c.discovery.version
+}
+
+// APIVersions returns the sorted "v1", "apps/v1", "apps/v1/Deployment" that the
+// server has, as chart templates ask for them. A group that stopped answering
+// is still listed with what was last known of it. The slice is shared and must
+// not be changed.
+func (c *Cluster) APIVersions() []string {
+	c.discovery.mu.Lock()
+	defer c.discovery.mu.Unlock()
+	return c.discovery.kinds.versions
+}
+
+// UnavailableGroups returns the group versions that did not answer when they
+// were last asked, and why. While there are any, APIVersions may lack kinds.
+func (c *Cluster) UnavailableGroups() map[schema.GroupVersion]error {
+	c.discovery.mu.Lock()
+	defer c.discovery.mu.Unlock()
+	return maps.Clone(c.discovery.kinds.failed)
+}
+
+// kinds is what one look at a cluster found. It is immutable.
+type kinds struct {
+	served   map[schema.GroupKind][]Resource // in the server's order of preference
+	lists    map[schema.GroupVersion][]string
+	failed   map[schema.GroupVersion]error
+	versions []string
+}
+
+// find returns how gk is addressed.
+func (k *kinds) find(gk schema.GroupKind, version string) (Resource, error) {
+	var served []string
+	for _, res := range k.served[gk] {
+		if version == "" || res.GVK.Version == version {
+			return res, nil
+		}
+		served = append(served, res.GVK.Version)
+	}
+	for gv, cause := range k.failed {
+		if gv.Group == gk.Group && (version == "" || gv.Version == version || len(served) == 0) {
+			return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: cause}
+		}
+	}
+	return Resource{}, &UnknownKindError{GroupKind: gk, Version: version, Served: served}
+}
+
+// index makes kinds of the server's answer. Of groups that failed it keeps
+// the names of their kinds, as before knows them, for APIVersions only.
+func index(groups []*metav1.APIGroup, lists []*metav1.APIResourceList, failed map[schema.GroupVersion]error, before *kinds) *kinds {
+	k := &kinds{
+		served: map[schema.GroupKind][]Resource{},
+		lists:  map[schema.GroupVersion][]string{},
+		failed: failed,
+	}
+	byVersion := map[string]*metav1.APIResourceList{}
+	for _, list := range lists {
+		byVersion[list.GroupVersion] = list
+	}
+	for _, group := range groups {
+		for _, gv := range preferred(group) {
+			if list := byVersion[gv.String()]; list != nil {
+				k.add(gv, list)
+			}
+			if _, broken := failed[gv]; broken && before != nil {
+				k.lists[gv] = before.lists[gv]
+			}
+			if k.lists[gv] == nil {
+				k.lists[gv] = []string{}
+			}
+		}
+	}
+	for gv, names := range k.lists {
+		k.versions = append(k.versions, gv.String())
+		for _, name := range names {
+			k.versions = append(k.versions, gv.String()+"/"+name)
+		}
+	}
+	slices.Sort(k.versions)
+	k.versions = slices.Compact(k.versions)
+	return k
+}
+
+func (k *kinds) add(gv schema.GroupVersion, list *metav1.APIResourceList) {
+	for _, r := range list.APIResources {
+		if r.Kind == "" {
+			continue
+		}
+		k.lists[gv] = append(k.lists[gv], r.Kind)
+		if strings.Contains(r.Name, "/") {
+			continue // a subresource
+		}
+		gk := schema.GroupKind{Group: gv.Group, Kind: r.Kind}
+		known := slices.ContainsFunc(k.served[gk], func(other Resource) bool { return other.GVK.Version == gv.Version })
+		if !known {
+			k.served[gk] = append(k.served[gk], Resource{
+				GVR:        gv.WithResource(r.Name),
+				GVK:        gv.WithKind(r.Kind),
+				Namespaced: r.Namespaced,
+			})
+		}
+	}
+}
+
+// preferred returns the group's versions, the preferred one first.
+func preferred(group *metav1.APIGroup) []schema.GroupVersion {
+	out := []schema.GroupVersion{{Group: group.Name, Version: group.PreferredVersion.Version}}
+	for _, v := range group.Versions {
+		if v.Version != group.PreferredVersion.Version {
+			out = append(out, schema.GroupVersion{Group: group.Name, Version: v.Version})
+		}
+	}
+	if out[0].Version == "" {
+		out = out[1:]
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package kube
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// RequestError is a request about one object that did not succeed. The
+// functions of apierrors see through it.
+type RequestError struct {
+	Verb string // "apply", "get", ...
+	Key  object.Key
+	Err  error
+}
+
+// Error names the verb, the object and the cause. For a Secret it says what is
+// wrong and where, but repeats no value.
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.Verb, e.Key, causeOf(e.Key, e.Err))
+}
+
+// Unwrap returns the server's answer or the reason why there is none.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// PreconditionError says that an object is not the one that was to be deleted:
+// it was replaced or changed since it was read.
+type PreconditionError struct {
+	Key object.Key
+	Err error
+}
+
+// Error names the object.
+func (e *PreconditionError) Error() string {
+	return fmt.Sprintf("delete %s: it is not the object that was seen before: %s", e.Key, causeOf(e.Key, e.Err))
+}
+
+// Unwrap returns the server's answer.
+func (e *PreconditionError) Unwrap() error { return e.Err }
+
+// UnknownKindError says that the server answered and does not have a kind.
+type UnknownKindError struct {
+	GroupKind schema.GroupKind
+	Version   string   // as it was asked for; empty for any
+	Served    []string // versions of the kind that the server has
+}
+
+// Error names the kind and what there is instead.
+func (e *UnknownKindError) Error() string {
+	if len(e.Served) > 0 {
+		return fmt.Sprintf("kind %s: the cluster has no version %q of it: it has %s", e.GroupKind, e.Version, strings.Join(e.Served, ", "))
+	}
+	return fmt.Sprintf("kind %s: the cluster does not have it: is its CustomResourceDefinition installed?", e.GroupKind)
+}
+
+// UnavailableGroupError says that it cannot be told whether the server has a
+// kind, because the part of the API that would know does not answer.
+type UnavailableGroupError struct {
+	Group string // "" for the core group
+	Cause error
+}
+
+// Error names the group and the cause.
+func (e *UnavailableGroupError) Error() string {
+	group := e.Group
+	if group == "" {
+		group = "core"
+	}
+	return fmt.Sprintf("api group %s: it does not answer: %s", group, oneLine(e.Cause.Error()))
+}
+
+// Unwrap returns the cause.
+func (e *UnavailableGroupError) Unwrap() error { return e.Cause }
+
+// causeOf returns the text of err on one line.
+func causeOf(key object.Key, err error) string {
+	var answer apierrors.APIStatus
+	if key.Group == "" && key.Kind == "Secret" && errors.As(err, &answer) {
+		return withoutValues(answer.Status())
+	}
+	return oneLine(err.Error())
+}
+
+// withoutValues describes a status by reason and fields alone: messages quote
+// what they object to.
+func withoutValues(status metav1.Status) string {
+	reason := string(status.Reason)
+	if reason == "" {
+		reason = fmt.Sprintf("status %d", status.Code)
+	}
+	var fields []string
+	if status.Details != nil {
+		for _, cause := range status.Details.Causes {
+			if cause.Field != "" {
+				fields = append(fields, fmt.Sprintf("%s: %s", cause.Field, cause.Type))
+			}
+		}
+	}
+	slices.Sort(fields)
+	if fields = slices.Compact(fields); len(fields) == 0 {
+		return reason
+	}
+	return reason + ": " + strings.Join(fields, "; ")
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// plain404 reports whether err is a 404 that does not speak of an object: the
+// kind is not served, or something other than an API server answered.
+func plain404(err error) bool {
+	if !apierrors.IsNotFound(err) {
+		return false
+	}
+	var answer apierrors.APIStatus
+	if !errors.As(err, &answer) {
+		return true
+	}
+	details := answer.Status().Details
+	if details == nil || details.Name == "" {
+		return true
+	}
+	return slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool {
+		return c.Type == metav1.CauseTypeUnexpectedServerResponse
+	})
+}
