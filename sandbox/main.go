@@ -44,21 +44,20 @@ func serve(cfg config, start time.Time) error {
 	}
 	ctx, stop := untilStopped(cfg)
 	defer stop()
-	box, err := open(ctx, cfg, out)
-	if err == nil {
+	// A start that is under way is finished before it is undone: the API server
+	// ends the whole process when it is stopped in the middle of one.
+	box, err := open(context.WithoutCancel(ctx), cfg, out)
+	if err == nil && ctx.Err() == nil {
 		err = announce(out.stdout, box.ready(time.Since(start)))
 	}
 	if err == nil {
 		err = box.wait(ctx)
 	}
-	if box != nil {
-		box.close()
-	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		fmt.Fprintf(out.stderr, "sandbox: %v\n", err)
-		return err
 	}
-	return nil
+	box.close()
+	return err
 }
 
 // untilStopped returns a context that ends at the first SIGINT or SIGTERM, or
