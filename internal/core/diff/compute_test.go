@@ -90,7 +90,7 @@ type caseOptions struct {
 	PlainStatus bool `json:"plainStatus"`
 }
 
-func readCase(t *testing.T, archive *txtar.Archive) Input {
+func readCase(t testing.TB, archive *txtar.Archive) Input {
 	t.Helper()
 	in := Input{Manager: "plumbline", Schemas: core.Builtin()}
 	var doc []byte
@@ -119,7 +119,7 @@ func readCase(t *testing.T, archive *txtar.Archive) Input {
 	return in
 }
 
-func withDocument(t *testing.T, set *core.Set, gv schema.GroupVersion, doc []byte) *core.Set {
+func withDocument(t testing.TB, set *core.Set, gv schema.GroupVersion, doc []byte) *core.Set {
 	t.Helper()
 	set, err := set.With(gv, doc)
 	if err != nil {

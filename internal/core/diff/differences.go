@@ -20,7 +20,7 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 	if isSecret(c.key) {
 		next = foldStringData(next)
 	}
-	live, next := c.ignored.drop(c.liveObject), c.ignored.drop(next)
+	live, next := tidy(c.ignored.drop(c.liveObject)), c.ignored.drop(next)
 	walk := func(live, next map[string]any) []difference {
 		w := walker{schema: merged.Schema()}
 		return w.differences(merged.TypeRef(), live, next)

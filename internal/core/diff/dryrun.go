@@ -62,7 +62,7 @@ func (c *comparison) stored(live, result *unstructured.Unstructured) []Field {
 			schema, tr = v.Schema(), v.TypeRef()
 		}
 	}
-	before, after := c.ignored.drop(c.strip(live.Object)), c.ignored.drop(c.strip(result.Object))
+	before, after := tidy(c.ignored.drop(c.strip(live.Object))), tidy(c.ignored.drop(c.strip(result.Object)))
 	if isSecret(c.key) {
 		m := newMask()
 		before, after = m.secret(before), m.secret(after)

@@ -15,12 +15,15 @@ import (
 // change: ask it with a dry run and hand the answer to FromDryRun.
 type UndecidedError struct {
 	Key   object.Key
-	Cause string
+	Cause error // *schema.MissingError when the kind is not known here
 }
 
 func (e *UndecidedError) Error() string {
-	return fmt.Sprintf("%s: cannot be compared without the server: %s", e.Key, e.Cause)
+	return fmt.Sprintf("%s: cannot be compared without the server: %v", e.Key, e.Cause)
 }
+
+// Unwrap returns the cause.
+func (e *UndecidedError) Unwrap() error { return e.Cause }
 
 // InvalidError reports a desired object that the server would refuse.
 type InvalidError struct {
@@ -79,10 +82,12 @@ func (p Problem) shownFor(key object.Key) Problem {
 
 var (
 	quotation = regexp.MustCompile(`(?s),? (?:got|with value|for key|quantity|parsing|decode|unmarshal)\b.*`)
+	goScalar  = regexp.MustCompile(`&\{([^{}]*)\}$`)
 	goValue   = regexp.MustCompile(`&?value\.valueUnstructured\{Value:(.*)\}`)
 )
 
 // wording puts a message on one line, without the library's Go syntax.
 func wording(message string) string {
-	return goValue.ReplaceAllString(strings.ReplaceAll(message, "\n", "; "), "$1")
+	message = strings.ReplaceAll(message, "\n", "; ")
+	return goScalar.ReplaceAllString(goValue.ReplaceAllString(message, "$1"), "$1")
 }

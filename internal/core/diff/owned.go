@@ -90,10 +90,6 @@ type place struct {
 }
 
 func (p *projection) child(below, v any, present bool, at place) {
-	if !present {
-		p.sink.tag(tagMissing, 0)
-		return
-	}
 	fields, ok := below.(map[string]any)
 	if !ok {
 		p.failed = true
@@ -101,16 +97,27 @@ func (p *projection) child(below, v any, present bool, at place) {
 	}
 	others := descend(at.others, at.name)
 	_, self := fields["."]
-	if len(fields) > 1 || len(fields) == 1 && !self {
+	switch below := len(fields) > 1 || len(fields) == 1 && !self; {
+	case below:
 		p.sink.tag(tagPresent, 0)
 		p.object(fields, v, others, at.depth+1)
-		return
+	case !present, container(v) && (len(others) > 0 || hollow(v)):
+		// Ours is at most the container; its content, if any, is theirs. Were
+		// ours removed, the field would have left our set.
+		p.sink.tag(tagMissing, 0)
+	default:
+		p.sink.value(v, at.depth+1)
 	}
-	if len(others) > 0 && container(v) {
-		p.sink.tag(tagPresent, 0) // ours is the container alone; its content is theirs
-		return
+}
+
+func hollow(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
 	}
-	p.sink.value(v, at.depth+1)
+	return false
 }
 
 func container(v any) bool {
