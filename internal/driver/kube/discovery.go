@@ -237,12 +237,14 @@ func index(groups []*metav1.APIGroup, lists []*metav1.APIResourceList, failed ma
 			if list := byVersion[gv.String()]; list != nil {
 				k.add(gv, list)
 			}
-			if _, broken := failed[gv]; broken && before != nil {
-				k.lists[gv] = before.lists[gv]
-			}
 			if k.lists[gv] == nil {
 				k.lists[gv] = []string{}
 			}
+		}
+	}
+	for gv := range failed { // the answer may lack its group altogether
+		if before != nil && len(before.lists[gv]) > 0 {
+			k.lists[gv] = before.lists[gv]
 		}
 	}
 	for gv, names := range k.lists {

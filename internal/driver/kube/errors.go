@@ -3,6 +3,7 @@ package kube
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -87,26 +88,51 @@ func causeOf(key object.Key, err error) string {
 	return oneLine(err.Error())
 }
 
-// withoutValues describes a status by reason and fields alone: messages quote
-// what they object to.
+// quotesNothing lists the reasons whose messages name objects and users only.
+var quotesNothing = []metav1.StatusReason{
+	metav1.StatusReasonAlreadyExists, metav1.StatusReasonConflict, metav1.StatusReasonForbidden, metav1.StatusReasonNotFound,
+	metav1.StatusReasonServiceUnavailable, metav1.StatusReasonTooManyRequests, metav1.StatusReasonUnauthorized,
+}
+
+// harmless matches the parts of other messages that are worth repeating: which
+// field has the wrong type, and where data is not base64.
+var harmless = regexp.MustCompile(`\.(data|stringData)\.[A-Za-z0-9._-]+: expected [a-z]+|\.(data|stringData): expected [a-z]+|illegal base64 data at input byte [0-9]+`)
+
+// withoutValues describes a status without what a message may quote.
 func withoutValues(status metav1.Status) string {
+	webhook, _, denied := strings.Cut(status.Message, " denied the request")
+	switch {
+	case denied:
+		return oneLine(webhook) + " denied the request"
+	case slices.Contains(quotesNothing, status.Reason) && !fromManagers(status):
+		return oneLine(status.Message)
+	}
 	reason := string(status.Reason)
 	if reason == "" {
 		reason = fmt.Sprintf("status %d", status.Code)
 	}
-	var fields []string
+	facts := harmless.FindAllString(status.Message, 3)
 	if status.Details != nil {
 		for _, cause := range status.Details.Causes {
-			if cause.Field != "" {
-				fields = append(fields, fmt.Sprintf("%s: %s", cause.Field, cause.Type))
+			if cause.Field == "" {
+				continue
 			}
+			fact := string(cause.Type)
+			if cause.Type == metav1.CauseTypeFieldManagerConflict {
+				fact = oneLine(cause.Message)
+			}
+			facts = append(facts, cause.Field+": "+fact)
 		}
 	}
-	slices.Sort(fields)
-	if fields = slices.Compact(fields); len(fields) == 0 {
-		return reason
-	}
-	return reason + ": " + strings.Join(fields, "; ")
+	slices.Sort(facts)
+	return strings.Join(append([]string{reason}, slices.Compact(facts)...), ": ")
+}
+
+// fromManagers reports whether the status is about fields of other managers.
+func fromManagers(status metav1.Status) bool {
+	return status.Details != nil && slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool {
+		return c.Type == metav1.CauseTypeFieldManagerConflict
+	})
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -160,11 +160,11 @@ func (c *Cluster) Delete(ctx context.Context, ref Ref, opts DeleteOptions) error
 	}
 	call.body = raw
 	_, err = c.send(ctx, call)
+	var answer apierrors.APIStatus
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
-	case apierrors.IsConflict(err) && strings.Contains(err.Error(), "recondition"),
-		apierrors.IsConflict(err) && call.key().Kind == "Secret":
+	case apierrors.IsConflict(err) && errors.As(err, &answer) && strings.Contains(answer.Status().Message, "recondition"):
 		return &PreconditionError{Key: call.key(), Err: errors.Unwrap(err)}
 	}
 	return err
