@@ -31,6 +31,10 @@ type Input struct {
 	// Desired is not looked at, as the server does not.
 	PlainStatus bool
 
+	// IgnoreManagers names managers whose fields are left to them: what they own
+	// of Live counts neither as a difference nor as a missing ownership.
+	IgnoreManagers []string
+
 	// IgnoreFields are JSON pointers to parts that count neither as a difference
 	// nor as a missing ownership. An index in a pointer is a position in the list.
 	IgnoreFields []string
@@ -203,6 +207,8 @@ func (c *comparison) moves() bool {
 	if own.Equals(set) {
 		return false
 	}
+	left := c.ownership.heldBy(c.in.IgnoreManagers)
+	own, set = own.Difference(left), set.Difference(left)
 	return !c.ignored.dropSet(own).Equals(c.ignored.dropSet(set))
 }
 

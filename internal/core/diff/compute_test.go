@@ -87,7 +87,8 @@ type caseOptions struct {
 	Takeover []string `json:"takeover"`
 	Ignore   []string `json:"ignore"`
 
-	PlainStatus bool `json:"plainStatus"`
+	IgnoreManagers []string `json:"ignoreManagers"`
+	PlainStatus    bool     `json:"plainStatus"`
 }
 
 func readCase(t testing.TB, archive *txtar.Archive) Input {
@@ -110,7 +111,7 @@ func readCase(t testing.TB, archive *txtar.Archive) Input {
 			if o.Manager != "" {
 				in.Manager = o.Manager
 			}
-			in.Takeover, in.IgnoreFields, in.PlainStatus = o.Takeover, o.Ignore, o.PlainStatus
+			in.Takeover, in.IgnoreFields, in.IgnoreManagers, in.PlainStatus = o.Takeover, o.Ignore, o.IgnoreManagers, o.PlainStatus
 		}
 	}
 	if doc != nil {

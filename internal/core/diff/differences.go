@@ -101,22 +101,27 @@ func (c *comparison) gap(d difference) bool {
 	return native(c.key.Group) && d.slot.declared && (d.slot.whole || c.set.Has(d.path) && !container(d.Old))
 }
 
-// attribute names the other managers that hold the live values.
+// attribute leaves out what is left to others and names the managers that hold
+// the live values of the rest.
 func (c *comparison) attribute(found []difference) []Field {
+	left := c.ownership.heldBy(c.in.IgnoreManagers)
+	sets := make([]*fieldpath.Set, len(c.ownership.others))
 	fields := make([]Field, 0, len(found))
-	sets := make([]*fieldpath.Set, 0, len(c.ownership.others))
-	for _, other := range c.ownership.others {
-		set, err := other.set()
-		if err != nil {
-			set = &fieldpath.Set{}
-		}
-		sets = append(sets, set)
-	}
 	for _, d := range found {
+		if within(left, d.path) {
+			continue
+		}
 		var owners []string
-		for i, set := range sets {
-			if d.Op != Added && set.Has(d.path) {
-				owners = append(owners, c.ownership.others[i].manager)
+		for i, other := range c.ownership.others {
+			if sets[i] == nil {
+				if set, err := other.set(); err == nil {
+					sets[i] = set
+				} else {
+					sets[i] = &fieldpath.Set{}
+				}
+			}
+			if d.Op != Added && sets[i].Has(d.path) {
+				owners = append(owners, other.manager)
 			}
 		}
 		slices.Sort(owners)
@@ -124,6 +129,16 @@ func (c *comparison) attribute(found []difference) []Field {
 		fields = append(fields, d.Field)
 	}
 	return fields
+}
+
+// within reports whether path, or something that contains it, is in set.
+func within(set *fieldpath.Set, path fieldpath.Path) bool {
+	for i := range path {
+		if set.Has(path[:i+1]) {
+			return true
+		}
+	}
+	return false
 }
 
 func updateReason(fields []Field) string {

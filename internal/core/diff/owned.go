@@ -18,7 +18,7 @@ import (
 // whether a later version of it has drifted.
 //
 // It is false when manager has no such fields, or managedFields cannot be read.
-// Cost: about 10 µs for a Deployment. It needs no schema.
+// Cost: some 20 µs for a Deployment. It needs no schema.
 func Owned(live *unstructured.Unstructured, manager string) (Digest, bool) {
 	if live == nil || manager == "" {
 		return Digest{}, false

@@ -151,6 +151,21 @@ func ownershipOf(in Input, apiVersion string) (ownership, error) {
 	return o, nil
 }
 
+// heldBy returns the fields that the managers hold. A claim that cannot be read
+// holds nothing.
+func (o ownership) heldBy(managers []string) *fieldpath.Set {
+	sum := &fieldpath.Set{}
+	for _, other := range o.others {
+		if !slices.Contains(managers, other.manager) {
+			continue
+		}
+		if set, err := other.set(); err == nil {
+			sum = sum.Union(set)
+		}
+	}
+	return sum
+}
+
 // taken reports whether manager takes over the claim. Claims on subresources are
 // never taken over, nor is the entry that is ours already.
 func taken(c claim, manager string, takeover []string) bool {
