@@ -17,19 +17,69 @@ import (
 // update mirrors the remote's references and brings their objects. The caller has
 // the turn.
 func (m *member) update(ctx context.Context, extra []string) (source.Refs, error) {
-	// A pattern, even of one name, may match nothing; a plain name must exist. So
-	// an empty repository, and a HEAD that points nowhere, are no errors.
-	specs := []string{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", pattern("HEAD", ownHead)}
+	m.mu.Lock()
+	headless := m.headless
+	m.mu.Unlock()
+	if !headless {
+		err := m.git(ctx, specs("+HEAD:"+ownHead, extra))
+		var failure *FetchError
+		switch {
+		case err == nil:
+			return m.read(extra)
+		case !errors.As(err, &failure) || !noHead.MatchString(failure.Detail):
+			return nil, err
+		}
+	}
+	// The repository is empty, or its HEAD points nowhere, or what answered is no
+	// Git server at all: git takes any web page for a list of no references. Only
+	// a real answer may remove references here.
+	if err := m.confirm(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.git(ctx, specs(pattern("HEAD", ownHead), extra)); err != nil {
+		return nil, err
+	}
+	refs, err := m.read(extra)
+	if err == nil {
+		_, found := refs["HEAD"]
+		m.mu.Lock()
+		m.headless = !found
+		m.mu.Unlock()
+	}
+	return refs, err
+}
+
+var noHead = regexp.MustCompile(`(?i)couldn't find remote ref HEAD`)
+
+// confirm makes sure that a Git server answers for the address.
+func (m *member) confirm(ctx context.Context) error {
+	a := m.address
+	if a.scheme != "http" && a.scheme != "https" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.repo.store.opts.FetchTimeout)
+	defer cancel()
+	_, err := advertised(ctx, a)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return failed(m.remote, FailedTimeout, err.Error(), err)
+	}
+	return classify(source.Redact(m.remote.URL), err.Error(), m.address.auth.secrets(), err)
+}
+
+// specs returns what to fetch. Patterns, even of one name, may match nothing; a
+// plain name must exist.
+func specs(head string, extra []string) []string {
+	specs := []string{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", head}
 	slices.Sort(extra)
 	for _, name := range extra {
 		if !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") {
 			specs = append(specs, pattern(name, ownOther+strings.TrimPrefix(name, "refs/")))
 		}
 	}
-	if err := m.git(ctx, specs); err != nil {
-		return nil, err
-	}
-	return m.read(extra)
+	return specs
 }
 
 // pattern returns a refspec that matches one name, or none.
@@ -117,7 +167,7 @@ func (m *member) git(ctx context.Context, specs []string) error {
 	case !redirected.MatchString(failure.Detail) || !strings.HasPrefix(a.scheme, "http"):
 		return err
 	}
-	to, moveErr := movedTo(ctx, a)
+	to, moveErr := advertised(ctx, a)
 	if moveErr != nil {
 		return failed(m.remote, FailedProtocol, moveErr.Error(), moveErr)
 	}
@@ -158,6 +208,9 @@ func (m *member) gitTo(ctx context.Context, a address, specs []string) error {
 	c := command{git: opts.Git, dir: p.dir, session: s, protocol: a.scheme, args: append(args, specs...), watch: m.watch(time.Now())}
 	output, err := c.run(ctx)
 	if err == nil {
+		err = m.checkSize(p.size()) // it may have been too quick to be watched
+	}
+	if err == nil {
 		return nil
 	}
 	p.sweep()
@@ -178,6 +231,13 @@ type limitError struct {
 
 func (e *limitError) Error() string { return e.detail }
 
+func (m *member) checkSize(bytes int64) error {
+	if limit := m.repo.store.opts.MaxRepoBytes; bytes > limit {
+		return &limitError{FailedDisk, fmt.Sprintf("the repository has more than the limit of %d MiB", limit>>20)}
+	}
+	return nil
+}
+
 // watch ends a fetch that shows no life, or that fills the disk.
 func (m *member) watch(start time.Time) func(time.Time) error {
 	opts := m.repo.store.opts
@@ -186,8 +246,8 @@ func (m *member) watch(start time.Time) func(time.Time) error {
 		if now := m.repo.size(); now != size {
 			grown, size = time.Now(), now
 		}
-		if size > opts.MaxRepoBytes {
-			return &limitError{FailedDisk, fmt.Sprintf("the repository has more than the limit of %d MiB", opts.MaxRepoBytes>>20)}
+		if err := m.checkSize(size); err != nil {
+			return err
 		}
 		alive := grown
 		if lastOutput.After(alive) {

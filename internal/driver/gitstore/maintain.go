@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	maxPacks     = 50
-	maxLooseRefs = 64
-	tidyLimit    = 10 * time.Minute
+	standardPacks = 50 // more are merged
+	maxLooseRefs  = 64
+	tidyLimit     = 10 * time.Minute
 )
 
 // maintain keeps a repository fast to read after many small fetches: references
@@ -22,7 +22,7 @@ func (p *repo) maintain(ctx context.Context) {
 		p.tidy(ctx, "references", "pack-refs", "--all", "--prune")
 		p.loose = 0
 	}
-	if len(*p.objects.packs.Load()) > maxPacks {
+	if len(*p.objects.packs.Load()) > p.store.maxPacks {
 		p.tidy(ctx, "packs", "repack", "-d", "-q", "--geometric=2")
 		if _, err := p.objects.reload(); err != nil {
 			p.store.opts.Logger.Warn("git store reload failed", "dir", p.dir, "err", err)

@@ -14,17 +14,20 @@ import (
 // Git itself follows no redirects here, because it would send the credentials
 // along to wherever a server points. Servers do redirect, though: to a
 // repository's new name, to its ".git" form, from http to https. Once git reports
-// a redirect, movedTo finds out where it leads; git is then given that address.
+// a redirect, advertised finds out where it leads; git is then given that address.
 
 const (
-	gitSuffix    = "/info/refs"
-	maxRedirects = 5
+	gitSuffix      = "/info/refs"
+	gitContentType = "application/x-git-upload-pack-advertisement"
+	maxRedirects   = 5
 )
 
 var errElsewhere = errors.New("redirect leaves the host")
 
-// movedTo returns the address that a redirects to, on the same host.
-func movedTo(ctx context.Context, a address) (string, error) {
+// advertised asks for a repository's references, as git does first, and returns
+// the address that answered: another one than a's if there were redirects, but
+// always on the same host. It fails if what answers is no Git server.
+func advertised(ctx context.Context, a address) (string, error) {
 	transport, err := a.transport()
 	if err != nil {
 		return "", err
@@ -65,9 +68,12 @@ func movedTo(ctx context.Context, a address) (string, error) {
 	}
 	answer.Body.Close()
 	final := *answer.Request.URL
+	if answer.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s://%s%s: returned error: %s", final.Scheme, final.Host, final.Path, answer.Status)
+	}
 	base, ok := strings.CutSuffix(final.Path, gitSuffix)
-	if !ok || answer.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("redirect leads to no repository: %s://%s%s answers %s", final.Scheme, final.Host, final.Path, answer.Status)
+	if got, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";"); !ok || got != gitContentType {
+		return "", fmt.Errorf("%s://%s%s not valid: is this a git repository? it sent %q", final.Scheme, final.Host, final.Path, got)
 	}
 	final.Path, final.RawPath, final.RawQuery, final.User = base, "", "", nil
 	return final.String(), nil

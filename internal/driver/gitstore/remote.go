@@ -82,7 +82,8 @@ func checkRemote(r Remote, allowFile AllowFile) (address, error) {
 			return address{scheme: "file", text: "file://" + raw, auth: r.Auth}, nil
 		}
 		normal := source.NormalizeURL(raw)
-		if strings.Contains(raw, "::") || !strings.HasPrefix(normal, "ssh://") {
+		helper, _, isHelper := strings.Cut(raw, "::") // "ext::command" runs the command
+		if isHelper && !strings.Contains(helper, "[") || !strings.HasPrefix(normal, "ssh://") {
 			return refuse("is neither a URL nor git@host:path")
 		}
 		user, rest, hasUser := strings.Cut(raw, "@")

@@ -185,11 +185,12 @@ type member struct {
 	remote  Remote
 	address address
 
-	mu     sync.Mutex
-	extra  map[string]bool // references wanted beside branches and tags
-	refs   source.Refs     // of the last successful fetch; nil if there was none
-	moved  string          // where the address redirects to, if it does
-	flight *flight         // the fetch under way
+	mu       sync.Mutex
+	extra    map[string]bool // references wanted beside branches and tags
+	refs     source.Refs     // of the last successful fetch; nil if there was none
+	moved    string          // where the address redirects to, if it does
+	headless bool            // the remote's HEAD points nowhere
+	flight   *flight         // the fetch under way
 }
 
 func (p *repo) member(r Remote, a address) *member {

@@ -82,6 +82,8 @@ type Store struct {
 	secret []byte // for telling credentials apart
 	unlock func()
 
+	maxPacks int // per repository, before they are merged
+
 	life  context.Context // ends with Close
 	end   context.CancelFunc
 	tasks sync.WaitGroup // fetches and maintenance under way
@@ -117,7 +119,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("git store %q: is in use by another process: %w", dir, err)
 	}
-	s := &Store{dir: dir, opts: opts, cache: newLRU(opts.CacheBytes), secret: make([]byte, 32), unlock: unlock, repos: map[string]*repo{}}
+	s := &Store{dir: dir, opts: opts, cache: newLRU(opts.CacheBytes), secret: make([]byte, 32), unlock: unlock, maxPacks: standardPacks, repos: map[string]*repo{}}
 	s.life, s.end = context.WithCancel(context.Background())
 	if err := emptyDir(filepath.Join(dir, "tmp")); err != nil { // credentials of fetches that a crash cut short
 		s.Close()
