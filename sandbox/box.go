@@ -26,7 +26,7 @@ import (
 
 const (
 	startTimeout = 2 * time.Minute // a start that takes longer is given up
-	stopTimeout  = 5 * time.Second // what each part gets to finish its requests
+	stopTimeout  = 8 * time.Second // what each part gets to finish; above etcd's own limit of 5.2 s
 )
 
 // box is one sandbox, from its lock to its last goroutine.
@@ -268,29 +268,40 @@ func (b *box) wait(ctx context.Context) error {
 // close stops the parts in the order in which they depend on each other. The
 // store is closed last and completely, so no accepted write is lost.
 func (b *box) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
 	if b.git != nil {
-		b.git.Stop(ctx)
+		b.stopPart("git server", func() {
+			ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+			defer cancel()
+			b.git.Stop(ctx)
+		})
 	}
 	if b.stopActors != nil {
 		b.stopActors()
-		for _, wait := range b.actors {
-			within(stopTimeout, wait)
-		}
+		b.stopPart("controllers", func() {
+			for _, wait := range b.actors {
+				wait()
+			}
+		})
 	}
 	if b.stopAPI != nil {
 		b.stopAPI()
 	}
 	if b.api != nil {
-		within(stopTimeout, func() { <-b.api.Done() })
+		b.stopPart("api server", func() { <-b.api.Done() })
 	}
 	if b.store != nil {
-		b.store.Stop()
+		b.stopPart("etcd", b.store.Stop)
 	}
 	if b.dir != nil {
 		_ = b.dir.Close()
 	}
+}
+
+// stopPart waits for stop, but not for longer than a part may take.
+func (b *box) stopPart(name string, stop func()) {
+	start := time.Now()
+	within(stopTimeout, stop)
+	b.out.slog.Info("stopped part", "part", name, "took", time.Since(start).Round(time.Millisecond))
 }
 
 // within returns when f has returned or d has passed.
