@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -24,10 +23,8 @@ import (
 	"github.com/plumbline-dev/plumbline/sandbox/internal/statedir"
 )
 
-const (
-	startTimeout = 2 * time.Minute // a start that takes longer is given up
-	stopTimeout  = 8 * time.Second // what each part gets to finish; above etcd's own limit of 5.2 s
-)
+// startTimeout is when a start that takes longer is given up.
+const startTimeout = 2 * time.Minute
 
 // box is one sandbox, from its lock to its last goroutine.
 type box struct {
@@ -252,85 +249,3 @@ func (b *box) writeKubeconfigs(context.Context) error {
 	admin := kubeconfig.Identity{Name: "admin", CertPEM: b.certs.admin.CertPEM, KeyPEM: b.certs.admin.KeyPEM}
 	return kubeconfig.Write(b.cfg.kubeconfig, t, admin)
 }
-
-// wait returns when ctx ends, or with an error when a part broke by itself.
-func (b *box) wait(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-b.api.Done():
-		return fmt.Errorf("api server ended: %w", b.api.Err())
-	case err := <-b.store.Err():
-		return fmt.Errorf("etcd ended: %w", err)
-	}
-}
-
-// close stops the parts in the order in which they depend on each other. The
-// store is closed last and completely, so no accepted write is lost.
-func (b *box) close() {
-	if b.git != nil {
-		b.stopPart("git server", func() {
-			ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-			defer cancel()
-			b.git.Stop(ctx)
-		})
-	}
-	if b.stopActors != nil {
-		b.stopActors()
-		b.stopPart("controllers", func() {
-			for _, wait := range b.actors {
-				wait()
-			}
-		})
-	}
-	if b.stopAPI != nil {
-		b.stopAPI()
-	}
-	if b.api != nil {
-		b.stopPart("api server", func() { <-b.api.Done() })
-	}
-	if b.store != nil {
-		b.stopPart("etcd", b.store.Stop)
-	}
-	if b.dir != nil {
-		_ = b.dir.Close()
-	}
-}
-
-// stopPart waits for stop, but not for longer than a part may take.
-func (b *box) stopPart(name string, stop func()) {
-	start := time.Now()
-	within(stopTimeout, stop)
-	b.out.slog.Info("stopped part", "part", name, "took", time.Since(start).Round(time.Millisecond))
-}
-
-// within returns when f has returned or d has passed.
-func within(d time.Duration, f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
-	}
-}
-
-// listen binds 127.0.0.1. A port that was asked for must be free; one that is
-// only remembered may have been taken meanwhile, and then any will do.
-func listen(asked, remembered int) (net.Listener, error) {
-	if asked != 0 {
-		return net.Listen("tcp4", loopback(asked))
-	}
-	if remembered != 0 {
-		if l, err := net.Listen("tcp4", loopback(remembered)); err == nil {
-			return l, nil
-		}
-	}
-	return net.Listen("tcp4", loopback(0))
-}
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -38,7 +38,7 @@ type user struct {
 const maxNodes = 5000
 
 // safeName is what may become a part of a file name.
-var safeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+var safeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$`)
 
 func parse(args []string, stderr io.Writer) (config, error) {
 	var c config
