@@ -153,6 +153,9 @@ var defaults = map[string]any{
 	"admissionregistration.v1.MatchResources.namespaceSelector":            map[string]any{},
 	"admissionregistration.v1.MatchResources.objectSelector":               map[string]any{},
 	"admissionregistration.v1.MutatingAdmissionPolicySpec.failurePolicy":   "Fail",
+	"admissionregistration.v1.NamedRuleWithOperations.scope":               "*",
+	"discovery.v1.EndpointPort.name":                                       "",
+	"discovery.v1.EndpointPort.protocol":                                   "TCP",
 	"core.v1.ServicePort.nodePort":                                         keeps,
 	"core.v1.ServiceSpec.clusterIP":                                        keeps,
 	"core.v1.ServiceSpec.clusterIPs":                                       keeps,
@@ -167,6 +170,9 @@ const rbacGroup = "rbac.authorization.k8s.io"
 // derivedDefaults are the values that depend on the fields beside them.
 var derivedDefaults = map[string]func(siblings map[string]any) (any, bool){
 	"core.v1.Container.imagePullPolicy":                 pullPolicy,
+	"core.v1.Volume.emptyDir":                           volumeSource,
+	"apps.v1.DaemonSetUpdateStrategy.rollingUpdate":     rolling(map[string]any{"maxSurge": int64(0), "maxUnavailable": int64(1)}),
+	"apps.v1.DeploymentStrategy.rollingUpdate":          rolling(map[string]any{"maxSurge": "25%", "maxUnavailable": "25%"}),
 	"core.v1.PodSpec.serviceAccountName":                sibling("serviceAccount"),
 	"core.v1.PodSpec.serviceAccount":                    sibling("serviceAccountName"),
 	"core.v1.ServicePort.targetPort":                    sibling("port"),
@@ -207,6 +213,19 @@ func whenType(def any, types ...string) func(map[string]any) (any, bool) {
 		}
 		return nil, false
 	}
+}
+
+// rolling is the default of the parameters of a rolling update.
+func rolling(def map[string]any) func(map[string]any) (any, bool) {
+	return func(siblings map[string]any) (any, bool) {
+		t, given := siblings["type"]
+		return def, !given || t == "RollingUpdate"
+	}
+}
+
+// volumeSource makes a volume without a source an empty directory.
+func volumeSource(volume map[string]any) (any, bool) {
+	return map[string]any{}, len(without(volume, "name")) == 0
 }
 
 // pullPolicy is Always for images without a tag or with the tag latest.

@@ -21,11 +21,8 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 		next = foldStringData(next)
 	}
 	live, next := tidy(c.ignored.drop(c.liveObject)), c.ignored.drop(next)
-	walk := func(live, next map[string]any) []difference {
-		w := walker{schema: merged.Schema()}
-		return w.differences(merged.TypeRef(), live, next)
-	}
-	if len(walk(live, tidy(next))) == 0 {
+	w := walker{schema: merged.Schema(), native: native(c.key.Group)}
+	if len(w.differences(merged.TypeRef(), live, tidy(next))) == 0 {
 		return nil, nil
 	}
 	written, err := roundTrip(c.in.Desired.GroupVersionKind(), next)
@@ -42,7 +39,8 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 		m := newMask()
 		live, next = m.secret(live), m.secret(next)
 	}
-	found, err := c.expectDefaults(walk(live, next))
+	w.found = nil
+	found, err := c.expectDefaults(&w, w.differences(merged.TypeRef(), live, next))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +67,7 @@ func hasEntries(v any) bool { m, ok := v.(map[string]any); return ok && len(m) >
 // expectDefaults looks at the fields that would be gone: the server may put a
 // default there, so that the field stays as it is or gets another value. When
 // nothing but gaps of unknown outcome is found, only the server can tell.
-func (c *comparison) expectDefaults(found []difference) ([]difference, error) {
+func (c *comparison) expectDefaults(w *walker, found []difference) ([]difference, error) {
 	var out []difference
 	var gaps int
 	for _, d := range found {
@@ -77,16 +75,18 @@ func (c *comparison) expectDefaults(found []difference) ([]difference, error) {
 			out = append(out, d)
 			continue
 		}
-		def, known := serverDefault(c.in.Desired.GroupVersionKind(), d.slot)
-		switch {
-		case known && (def == keeps || equal(def, d.Old)):
-			continue
+		switch def, known := serverDefault(c.in.Desired.GroupVersionKind(), d.slot); {
+		case known && def == keeps:
 		case known:
-			d.Op, d.New = Changed, def
+			w.found = nil
+			w.value(d.path, d.slot, d.Old, def)
+			out = append(out, w.found...)
 		case c.gap(d):
 			gaps++
+			out = append(out, d)
+		default:
+			out = append(out, d)
 		}
-		out = append(out, d)
 	}
 	if gaps > 0 && gaps == len(out) {
 		return nil, c.undecided(fmt.Errorf("%s is left empty, and the server may have filled it in", out[0].Path))

@@ -67,7 +67,7 @@ func (c *comparison) stored(live, result *unstructured.Unstructured) []Field {
 		m := newMask()
 		before, after = m.secret(before), m.secret(after)
 	}
-	w := walker{schema: schema}
+	w := walker{schema: schema, native: native(c.key.Group)}
 	return c.attribute(w.differences(tr, before, after))
 }
 

@@ -77,10 +77,13 @@ func disagreement(server, local Change) string {
 // derived are the fields that no one declares and that follow from a change of
 // another field; Compute does not list them.
 var derived = map[string]bool{
-	"spec.externalTrafficPolicy":                true, // gone with the type NodePort
-	"spec.ports[port=80,protocol=TCP].nodePort": true, // likewise
-	"spec.strategy.rollingUpdate":               true, // comes with the type RollingUpdate
-	"spec.template.spec.serviceAccount":         true, // the old name of serviceAccountName
+	`metadata.annotations["deprecated.daemonset.template.generation"]`: true, // counts changes of the template
+	"spec.externalTrafficPolicy":                                       true, // gone with the type NodePort
+	"spec.healthCheckNodePort":                                         true, // gone with the traffic policy Local
+	"spec.ports[port=80,protocol=TCP].nodePort":                        true, // gone with the type NodePort
+	"spec.strategy.rollingUpdate":                                      true, // comes with the type RollingUpdate
+	"spec.template.spec.serviceAccount":                                true, // the old name of serviceAccountName
+	"spec.updateStrategy.rollingUpdate":                                true, // comes with the type RollingUpdate
 }
 
 func section(archive *txtar.Archive, name string) []byte {

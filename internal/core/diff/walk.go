@@ -21,6 +21,7 @@ type difference struct {
 // differs: an item of a keyed list by its keys, of another list by its index.
 type walker struct {
 	schema *smd.Schema
+	native bool // the kind is stored through Go types, which cannot tell an empty list from none
 	found  []difference
 }
 
@@ -44,7 +45,7 @@ func (w *walker) differences(tr smd.TypeRef, live, next map[string]any) []differ
 }
 
 func (w *walker) value(path fieldpath.Path, at slot, live, next any) {
-	if equal(live, next) {
+	if equal(live, next) || w.native && noItems(live) && noItems(next) {
 		return
 	}
 	atom, _ := w.schema.Resolve(at.field.Type)
@@ -60,6 +61,12 @@ func (w *walker) value(path fieldpath.Path, at slot, live, next any) {
 		}
 	}
 	w.add(path, at, live, next)
+}
+
+// noItems reports whether v is an empty list or a null that may stand for one.
+func noItems(v any) bool {
+	list, ok := v.([]any)
+	return v == nil || ok && len(list) == 0
 }
 
 func (w *walker) add(path fieldpath.Path, at slot, live, next any) {
