@@ -16,7 +16,7 @@ import (
 const Manager = "argocd-controller"
 
 // Takeover lists the managers whose fields become ours with the first apply.
-var Takeover = []string{"kubectl-client-side-apply", "before-first-apply", "argocd-application-controller"}
+var Takeover = []string{"kubectl-client-side-apply", "before-first-apply", Manager}
 
 // InCluster is the server URL that stands for the cluster the engine runs in.
 const InCluster = "https://kubernetes.default.svc"

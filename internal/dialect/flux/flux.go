@@ -26,7 +26,7 @@ import (
 const Manager = "kustomize-controller"
 
 // Takeover lists the managers whose fields become ours with the first apply.
-var Takeover = []string{"kubectl", "before-first-apply"}
+var Takeover = []string{"kubectl*", "before-first-apply", Manager}
 
 // Finalizer keeps an object until the engine has let go of what it made.
 const Finalizer = "finalizers.fluxcd.io"

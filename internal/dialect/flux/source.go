@@ -105,9 +105,7 @@ func commitOf(text string) string { return ParseRevision(text).ID }
 type Fetched struct {
 	Revision source.Revision // zero when Err is set and nothing was known before
 	Err      error
-	URL      string // where the files of the revision can be downloaded; may be empty
-	Digest   string // of that download
-	Size     int64
+	Tree     string // id of the revision's root tree
 }
 
 // ReportRepository writes the outcome of a poll into a copy of g.
@@ -133,14 +131,12 @@ func ReportRepository(g *sourcev1.GitRepository, f Fetched, now time.Time) *sour
 		return next
 	}
 	revision := FormatRevision(f.Revision)
-	if st.Artifact == nil || st.Artifact.Revision != revision || st.Artifact.URL != f.URL || st.Artifact.Digest != f.Digest {
+	if st.Artifact == nil || st.Artifact.Revision != revision {
+		// There is no archive to download: readers share the object store. The
+		// digest is Git's own of the files.
 		st.Artifact = &meta.Artifact{
-			Path:     "gitrepository/" + g.Namespace + "/" + g.Name + "/" + f.Revision.ID + ".tar.gz",
-			URL:      f.URL,
-			Revision: revision, Digest: f.Digest, LastUpdateTime: metav1.NewTime(now.Truncate(time.Second)),
-		}
-		if f.Size > 0 {
-			st.Artifact.Size = &f.Size
+			Path:     "gitrepository/" + g.Namespace + "/" + g.Name + "/" + f.Revision.ID,
+			Revision: revision, Digest: "sha1:" + f.Tree, LastUpdateTime: metav1.NewTime(now.Truncate(time.Second)),
 		}
 	}
 	message := "stored artifact for revision '" + revision + "'"
@@ -171,4 +167,18 @@ func UsesSource(k *kustomizev1.Kustomization, namespace, name string) bool {
 		ns = k.Namespace
 	}
 	return ref.Kind == sourcev1.GitRepositoryKind && ns == namespace && ref.Name == name
+}
+
+// DependsOn reports whether k waits for the Kustomization namespace/name.
+func DependsOn(k *kustomizev1.Kustomization, namespace, name string) bool {
+	for _, d := range k.Spec.DependsOn {
+		ns := d.Namespace
+		if ns == "" {
+			ns = k.Namespace
+		}
+		if ns == namespace && d.Name == name {
+			return true
+		}
+	}
+	return false
 }

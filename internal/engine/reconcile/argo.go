@@ -25,16 +25,22 @@ import (
 type Applications struct {
 	Client   client.Client // reads from a cache
 	Settings argo.Settings
+
+	written written
 }
 
 // Load implements Dialect.
-func (d Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
+func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	obj := &v1alpha1.Application{}
 	if err := d.Client.Get(ctx, client.ObjectKey{Namespace: id.Namespace, Name: id.Name}, obj); err != nil {
 		if apierrors.IsNotFound(err) {
+			d.written.forget(id)
 			return nil, app.ErrGone
 		}
 		return nil, err
+	}
+	if d.written.behind(id, obj) {
+		return nil, errBehind
 	}
 	s := &application{Applications: d, obj: obj, app: d.Settings.Decode(obj)}
 	project := &v1alpha1.AppProject{}
@@ -51,7 +57,7 @@ func (d Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 
 // application is one loaded Application.
 type application struct {
-	Applications
+	*Applications
 	obj        *v1alpha1.Application
 	app        app.Application
 	project    app.Project
@@ -137,6 +143,7 @@ func (a *application) Report(ctx context.Context, out app.Outcome, now time.Time
 	if err != nil {
 		return fmt.Errorf("application %s: status: %w", a.app.ID, err)
 	}
+	a.written.note(a.app.ID, next)
 	return nil
 }
 

@@ -25,17 +25,23 @@ import (
 // Kustomizations loads and reports Flux's Kustomization objects.
 type Kustomizations struct {
 	Client client.Client // reads from a cache
+
+	written written
 }
 
 // Load implements Dialect. The finalizer is added with the first load, before
 // anything is applied.
-func (d Kustomizations) Load(ctx context.Context, id app.ID) (Subject, error) {
+func (d *Kustomizations) Load(ctx context.Context, id app.ID) (Subject, error) {
 	obj := &kustomizev1.Kustomization{}
 	if err := d.Client.Get(ctx, client.ObjectKey{Namespace: id.Namespace, Name: id.Name}, obj); err != nil {
 		if apierrors.IsNotFound(err) {
+			d.written.forget(id)
 			return nil, app.ErrGone
 		}
 		return nil, err
+	}
+	if d.written.behind(id, obj) {
+		return nil, errBehind
 	}
 	if obj.DeletionTimestamp == nil && !slices.Contains(obj.Finalizers, flux.Finalizer) {
 		next := obj.DeepCopy()
@@ -54,7 +60,7 @@ func (d Kustomizations) Load(ctx context.Context, id app.ID) (Subject, error) {
 
 // kustomization is one loaded Kustomization.
 type kustomization struct {
-	Kustomizations
+	*Kustomizations
 	obj       *kustomizev1.Kustomization
 	app       app.Application
 	revision  source.Revision
@@ -154,7 +160,11 @@ func (k *kustomization) IgnoredFields(object.Key) []string             { return 
 // Report writes the status, or takes the finalizer off.
 func (k *kustomization) Report(ctx context.Context, out app.Outcome, now time.Time) error {
 	next := flux.Report(k.obj, out, flux.FormatRevision(k.revision), now)
-	return patchStatus(ctx, k.Client, k.obj, next, len(next.Finalizers) != len(k.obj.Finalizers))
+	err := patchStatus(ctx, k.Client, k.obj, next, len(next.Finalizers) != len(k.obj.Finalizers))
+	if err == nil {
+		k.written.note(k.app.ID, next)
+	}
+	return err
 }
 
 // patchStatus writes what differs between old and next: the status, and with

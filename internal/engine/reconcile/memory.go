@@ -13,12 +13,10 @@ import (
 // memory is what is kept of an application between reconciles to save work.
 // Losing it costs time, nothing else.
 type memory struct {
-	items   map[object.Key]*standing
-	run     *app.Run // for dialects whose status does not keep it
-	ticket  int64    // poll that answers the refresh in ticketFor
-	asked   string   // refresh token a poll was asked for
-	applied bool     // everything of the current revision was applied
-	since   time.Time
+	items  map[object.Key]*standing
+	run    *app.Run  // for dialects whose status does not keep it
+	asking int64     // number of the poll that answers the user's refresh; 0: none asked for
+	since  time.Time // when waiting for health began
 }
 
 // standing is the verdict on one object, valid for one desired and one live state.

@@ -56,13 +56,13 @@ func (s *session) resolve() (source.Revision, bool) {
 // whether its answer is in.
 func (s *session) refreshed(seen refresh.Seen) bool {
 	if s.app.Refresh == "" || s.app.Refresh == s.app.State.Seen {
-		s.mem.asked = ""
+		s.mem.asking = 0
 		return seen.Polls > 0
 	}
-	if s.mem.asked != s.app.Refresh {
-		s.mem.asked, s.mem.ticket = s.app.Refresh, s.sources.Now(s.app.ID)
+	if s.mem.asking == 0 {
+		s.mem.asking = s.sources.Now(s.app.ID)
 	}
-	return seen.Polls >= s.mem.ticket
+	return seen.Polls >= s.mem.asking
 }
 
 var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)

@@ -73,6 +73,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (time.Duration, e
 		r.forget(id)
 		return 0, nil
 	}
+	if errors.Is(err, errBehind) {
+		return catchUp, nil
+	}
 	if err != nil {
 		return 0, err
 	}

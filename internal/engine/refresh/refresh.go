@@ -18,23 +18,10 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
-// Credentials open a remote repository. The zero value opens a public one.
-type Credentials struct {
-	Username, Password string
-	BearerToken        string
-	SSHPrivateKey      []byte
-	SSHPassphrase      string
-	KnownHosts         []byte
-	CABundle           []byte
-	ClientCert         []byte
-	ClientKey          []byte
-	SkipTLSVerify      bool // as users may ask for in a repository Secret
-}
-
 // Remote is a repository and the credentials to open it with.
 type Remote struct {
 	URL         string
-	Credentials Credentials
+	Credentials app.Credentials
 }
 
 // Repositories moves and reads Git objects. Implementations are safe for
@@ -52,7 +39,7 @@ type Repositories interface {
 // Keys looks up credentials: those of the named Secret, or those registered
 // for the URL when secret is nil.
 type Keys interface {
-	Credentials(ctx context.Context, url string, secret *app.SecretRef) (Credentials, error)
+	Credentials(ctx context.Context, url string, secret *app.SecretRef) (app.Credentials, error)
 }
 
 // Want is what a reader needs of a repository.
@@ -61,7 +48,7 @@ type Want struct {
 	Secret   *app.SecretRef
 	Ref      source.Ref
 	Interval time.Duration // between polls; the shortest of all readers counts; 0 means Options.Interval
-	Timeout  time.Duration // of one fetch; 0 means 60s
+	Timeout  time.Duration // of one fetch; 0: as long as the server keeps sending
 }
 
 // Seen is what is known for a reader.
@@ -178,6 +165,7 @@ func (p *Poller) Forget(reader app.ID) {
 // leave removes reader from r and r itself with its last reader; p.mu is held.
 func (p *Poller) leave(reader app.ID, r *remote) {
 	delete(r.wants, reader)
+	delete(r.tickets, reader)
 	if len(r.wants) > 0 {
 		return
 	}
@@ -198,6 +186,25 @@ func (p *Poller) Now(reader app.ID) int64 {
 	}
 	r.waiting[reader] = true
 	return r.hurry()
+}
+
+// Answer is Now for a request that carries a token: asking again with the same
+// token starts no further poll and returns the same number.
+func (p *Poller) Answer(reader app.ID, token string) int64 {
+	p.mu.Lock()
+	r := p.readers[reader]
+	if r != nil && r.tickets[reader].token == token {
+		defer p.mu.Unlock()
+		return r.tickets[reader].poll
+	}
+	p.mu.Unlock()
+	poll := p.Now(reader)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r != nil {
+		r.tickets[reader] = ticket{token: token, poll: poll}
+	}
+	return poll
 }
 
 // Pushed asks for a poll of every repository that one of the URLs names, as a

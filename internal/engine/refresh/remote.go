@@ -22,6 +22,7 @@ type remote struct {
 	wants   map[app.ID]Want
 	told    map[app.ID]Seen // what each reader was last told
 	waiting map[app.ID]bool // readers that asked for a poll
+	tickets map[app.ID]ticket
 
 	refs        source.Refs
 	err         error
@@ -29,14 +30,20 @@ type remote struct {
 	started     int64 // polls begun
 	polls       int64 // polls completed
 	fails       int   // in a row
-	credentials *Credentials
+	credentials *app.Credentials
 	full        map[string]string // abbreviated commit ids that were looked up
+}
+
+// ticket is the poll that answers a request.
+type ticket struct {
+	token string
+	poll  int64
 }
 
 func newRemote(key remoteKey, url string) *remote {
 	return &remote{
 		key: key, url: url, poke: make(chan struct{}, 1),
-		wants: map[app.ID]Want{}, told: map[app.ID]Seen{}, waiting: map[app.ID]bool{}, full: map[string]string{},
+		wants: map[app.ID]Want{}, told: map[app.ID]Seen{}, waiting: map[app.ID]bool{}, tickets: map[app.ID]ticket{}, full: map[string]string{},
 	}
 }
 
@@ -136,7 +143,10 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 	r.started++
 	timeout := r.timeout()
 	p.mu.Unlock()
-	fetchCtx, cancel := context.WithTimeout(ctx, timeout)
+	fetchCtx, cancel := ctx, context.CancelFunc(func() {})
+	if timeout > 0 {
+		fetchCtx, cancel = context.WithTimeout(ctx, timeout)
+	}
 	defer cancel()
 	refs, full, err := p.fetch(fetchCtx, r)
 	if ctx.Err() != nil {
@@ -150,13 +160,14 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 	}
 }
 
+// timeout is the longest that a reader grants a fetch; 0 when one sets no bound.
 func (r *remote) timeout() time.Duration {
 	longest := time.Duration(0)
 	for _, want := range r.wants {
+		if want.Timeout == 0 {
+			return 0
+		}
 		longest = max(longest, want.Timeout)
-	}
-	if longest == 0 {
-		return time.Minute
 	}
 	return longest
 }

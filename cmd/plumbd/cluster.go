@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	core "github.com/plumbline-dev/plumbline/internal/core/schema"
+	"github.com/plumbline-dev/plumbline/internal/driver/kube"
+	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
+	"github.com/plumbline-dev/plumbline/internal/engine/apply"
+	"github.com/plumbline-dev/plumbline/internal/engine/fleet"
+	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
+)
+
+// cluster joins the connection to an API server and the memory of its live
+// objects into the port that the engine asks for.
+type cluster struct {
+	kube    *kube.Cluster
+	live    *livestate.State
+	schemas *fleet.Schemas
+
+	mu    sync.Mutex
+	views map[string]*kube.Cluster // by impersonated user
+}
+
+var _ reconcile.Cluster = (*cluster)(nil)
+
+func newCluster(k *kube.Cluster, live *livestate.State) *cluster {
+	c := &cluster{kube: k, live: live, views: map[string]*kube.Cluster{}}
+	c.schemas = fleet.NewSchemas(documents{k}, nil)
+	return c
+}
+
+// documents reads structural types through a connection.
+type documents struct{ kube *kube.Cluster }
+
+func (d documents) Document(ctx context.Context, gv schema.GroupVersion) ([]byte, error) {
+	doc, _, err := d.kube.Schemas(ctx, gv)
+	return doc, err
+}
+
+func (c *cluster) Resource(ctx context.Context, gk schema.GroupKind, version string) (reconcile.Resource, error) {
+	res, err := c.kube.Mapping(ctx, gk, version)
+	if unknown := (*kube.UnknownKindError)(nil); errors.As(err, &unknown) {
+		if len(unknown.Served) > 0 && version != "" {
+			res, err = c.kube.Mapping(ctx, gk, "")
+			return reconcile.Resource(res), err
+		}
+		return reconcile.Resource{}, &reconcile.UnknownKindError{Kind: gk}
+	}
+	return reconcile.Resource(res), err
+}
+
+func (c *cluster) Version() string       { return c.kube.KubeVersion() }
+func (c *cluster) APIVersions() []string { return c.kube.APIVersions() }
+
+func (c *cluster) Schemas(ctx context.Context, gv schema.GroupVersion) (*core.Set, error) {
+	return c.schemas.Get(ctx, gv)
+}
+
+// owner is how live state names an application.
+func owner(id app.ID) string { return id.Kind + "/" + id.Namespace + "/" + id.Name }
+
+func ownerID(text string) app.ID {
+	parts := strings.SplitN(text, "/", 3)
+	if len(parts) != 3 {
+		return app.ID{}
+	}
+	return app.ID{Kind: parts[0], Namespace: parts[1], Name: parts[2]}
+}
+
+func (c *cluster) Require(ctx context.Context, user app.ID, resources []reconcile.Resource) map[schema.GroupKind]error {
+	list := make([]livestate.Resource, len(resources))
+	for i, r := range resources {
+		list[i] = livestate.Resource{GVR: r.GVR, GVK: r.GVK, Namespaced: r.Namespaced}
+	}
+	err := c.live.Require(ctx, owner(user), list)
+	if err == nil {
+		return nil
+	}
+	failed := map[schema.GroupKind]error{}
+	if each := (*livestate.RequireError)(nil); errors.As(err, &each) {
+		for _, k := range each.Kinds {
+			failed[k.GVK.GroupKind()] = k
+		}
+		return failed
+	}
+	for _, r := range resources {
+		failed[r.GVK.GroupKind()] = err
+	}
+	return failed
+}
+
+func (c *cluster) Release(user app.ID)                  { c.live.Release(owner(user)) }
+func (c *cluster) Claim(user app.ID, keys []object.Key) { c.live.Claim(owner(user), keys) }
+func (c *cluster) Owned(user app.ID) []object.Key       { return c.live.Owned(owner(user)) }
+
+func (c *cluster) Meta(key object.Key) (reconcile.Meta, bool) {
+	m, ok := c.live.Meta(key)
+	return reconcile.Meta{UID: string(m.UID), ResourceVersion: m.ResourceVersion, Going: !m.Deleted.IsZero()}, ok
+}
+
+func (c *cluster) Live(key object.Key) (*unstructured.Unstructured, bool) { return c.live.Get(key) }
+
+// as returns the connection that acts as a user.
+func (c *cluster) as(user string) (*kube.Cluster, error) {
+	if user == "" {
+		return c.kube, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if view := c.views[user]; view != nil {
+		return view, nil
+	}
+	view, err := c.kube.Impersonate(user, groups(user)...)
+	if err == nil {
+		c.views[user] = view
+	}
+	return view, err
+}
+
+// groups of a service account; other users come with none.
+func groups(user string) []string {
+	name, ok := strings.CutPrefix(user, "system:serviceaccount:")
+	if !ok {
+		return nil
+	}
+	namespace, _, _ := strings.Cut(name, ":")
+	return []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
+}
+
+func writeOptions(o apply.Options) kube.WriteOptions {
+	out := kube.WriteOptions{Manager: o.Manager, Force: true, DryRun: o.DryRun, FieldValidation: "Strict"}
+	if o.Lenient {
+		out.FieldValidation = "Ignore"
+	}
+	return out
+}
+
+func (c *cluster) Apply(ctx context.Context, obj *unstructured.Unstructured, opts apply.Options) (*unstructured.Unstructured, error) {
+	as, err := c.as(opts.RunAs)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.takeOver(ctx, as, obj, opts); err != nil {
+		return nil, err
+	}
+	return c.stored(opts)(as.Apply(ctx, obj, writeOptions(opts)))
+}
+
+// stored makes what was written known to the memory of live objects.
+func (c *cluster) stored(opts apply.Options) func(*unstructured.Unstructured, error) (*unstructured.Unstructured, error) {
+	return func(obj *unstructured.Unstructured, err error) (*unstructured.Unstructured, error) {
+		if err == nil && !opts.DryRun {
+			c.live.Observe(obj, owner(opts.User))
+		}
+		return obj, err
+	}
+}
+
+// takeOver makes the fields of opts.Takeover ours where the live object has any.
+func (c *cluster) takeOver(ctx context.Context, as *kube.Cluster, obj *unstructured.Unstructured, opts apply.Options) error {
+	if len(opts.Takeover) == 0 || opts.DryRun {
+		return nil
+	}
+	live, ok := c.live.Get(object.KeyOf(obj))
+	if !ok {
+		return nil
+	}
+	from := updaters(live.GetManagedFields(), opts.Takeover)
+	if len(from) == 0 {
+		return nil
+	}
+	gvk := obj.GroupVersionKind()
+	res, err := c.kube.Mapping(ctx, gvk.GroupKind(), gvk.Version)
+	if err != nil {
+		return err
+	}
+	_, err = as.TakeOver(ctx, kube.Ref{Resource: res, Namespace: obj.GetNamespace(), Name: obj.GetName()}, from, opts.Manager)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// updaters lists the managers that wrote by updates and match one of the
+// patterns: exact names, or prefixes that end in "*".
+func updaters(entries []metav1.ManagedFieldsEntry, patterns []string) []string {
+	var found []string
+	for _, e := range entries {
+		if e.Operation != metav1.ManagedFieldsOperationUpdate || e.Subresource != "" {
+			continue
+		}
+		if slices.ContainsFunc(patterns, func(p string) bool {
+			prefix, wild := strings.CutSuffix(p, "*")
+			return e.Manager == p || wild && strings.HasPrefix(e.Manager, prefix)
+		}) {
+			found = append(found, e.Manager)
+		}
+	}
+	return found
+}
+
+func (c *cluster) Replace(ctx context.Context, obj *unstructured.Unstructured, opts apply.Options) (*unstructured.Unstructured, error) {
+	as, err := c.as(opts.RunAs)
+	if err != nil {
+		return nil, err
+	}
+	return c.stored(opts)(as.Replace(ctx, obj, writeOptions(opts)))
+}
+
+func (c *cluster) ref(ctx context.Context, key object.Key) (kube.Ref, error) {
+	res, err := c.kube.Mapping(ctx, key.GroupKind(), "")
+	return kube.Ref{Resource: res, Namespace: key.Namespace, Name: key.Name}, err
+}
+
+func (c *cluster) Delete(ctx context.Context, key object.Key, opts apply.DeleteOptions) error {
+	as, err := c.as(opts.RunAs)
+	if err != nil {
+		return err
+	}
+	ref, err := c.ref(ctx, key)
+	if err != nil {
+		return err
+	}
+	return as.Delete(ctx, ref, kube.DeleteOptions{UID: types.UID(opts.UID), Propagation: propagation(opts.Propagation)})
+}
+
+func propagation(text string) metav1.DeletionPropagation {
+	switch text {
+	case "foreground":
+		return metav1.DeletePropagationForeground
+	case "orphan":
+		return metav1.DeletePropagationOrphan
+	}
+	return metav1.DeletePropagationBackground
+}
+
+func (c *cluster) Read(ctx context.Context, key object.Key) (*unstructured.Unstructured, error) {
+	ref, err := c.ref(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	live, err := c.kube.Get(ctx, ref)
+	if apierrors.IsNotFound(err) {
+		return nil, &apply.MissingError{Key: key}
+	}
+	return live, err
+}
+
+func (c *cluster) Gone(ctx context.Context, key object.Key, uid string) error {
+	return until(ctx, func() (bool, error) {
+		live, err := c.Read(ctx, key)
+		if missing := (*apply.MissingError)(nil); errors.As(err, &missing) {
+			return true, nil
+		}
+		return err == nil && string(live.GetUID()) != uid, err
+	})
+}
+
+// establishTimeout bounds the wait for a definition to be served.
+const establishTimeout = 30 * time.Second
+
+func (c *cluster) Established(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, establishTimeout)
+	defer cancel()
+	key := object.Key{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition", Name: name}
+	err := until(ctx, func() (bool, error) {
+		crd, err := c.Read(ctx, key)
+		return err == nil && established(crd), err
+	})
+	c.definitionChanged(name)
+	if err != nil {
+		return fmt.Errorf("waiting for the definition to be served: %w", err)
+	}
+	return nil
+}
+
+func established(crd *unstructured.Unstructured) bool {
+	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
+	return slices.ContainsFunc(conditions, func(c any) bool {
+		m, ok := c.(map[string]any)
+		return ok && m["type"] == "Established" && m["status"] == "True"
+	})
+}
+
+// definitionChanged forgets what is known of the kinds of "plural.group".
+func (c *cluster) definitionChanged(name string) {
+	_, group, _ := strings.Cut(name, ".")
+	c.kube.Invalidate()
+	c.schemas.Forget(group)
+}
+
+// until asks again and again, with growing pauses, until done or ctx ends.
+func until(ctx context.Context, done func() (bool, error)) error {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		ok, err := done()
+		if ok || (err != nil && ctx.Err() == nil) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(pause):
+		}
+	}
+}

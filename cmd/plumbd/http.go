@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
+	"github.com/plumbline-dev/plumbline/internal/front/hook"
+)
+
+// httpServer answers webhooks, metrics and health questions.
+type httpServer struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+func newHTTPServer(cfg config, poller *refresh.Poller, counters *counters, mgr manager.Manager, log *slog.Logger) (*httpServer, error) {
+	listener, err := net.Listen("tcp", cfg.listen)
+	if err != nil {
+		return nil, fmt.Errorf("-listen %s: %w", cfg.listen, err)
+	}
+	mux := http.NewServeMux()
+	pushed := hook.Handler(poller.Pushed, log)
+	mux.Handle("/hook/git", pushed)
+	mux.Handle("/api/webhook", pushed)
+	mux.Handle("/metrics", promhttp.HandlerFor(counters.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			http.Error(w, "the API server's objects are not known yet", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	if cfg.profile {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	return &httpServer{listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}, nil
+}
+
+func (s *httpServer) address() string { return s.listener.Addr().String() }
+
+// Start serves until ctx ends.
+func (s *httpServer) Start(ctx context.Context) error {
+	context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		_ = s.server.Shutdown(grace)
+	})
+	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+// Plumbd is the Plumbline server: it keeps a cluster true to Git.
+//
+// It reads Argo CD's Applications and AppProjects and Flux's GitRepositories and
+// Kustomizations from the cluster that its kubeconfig names (or, inside a pod,
+// from the cluster it runs in) and needs nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/driver/kustomize"
+	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
+)
+
+// version is set at build time.
+var version = "dev"
+
+// workerCommand is the hidden first argument of a render worker.
+const workerCommand = "render-worker"
+
+// config is what the flags say.
+type config struct {
+	kubeconfig  string
+	data        string
+	listen      string
+	namespace   string
+	tracking    string
+	poll        time.Duration
+	workers     int
+	installCRDs bool
+	logLevel    slog.Level
+	logFormat   string
+	profile     bool
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == workerCommand {
+		exit(renderworker.Serve(context.Background(), os.Stdin, os.Stdout, tools()))
+	}
+	cfg, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "plumbd:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exit(run(ctx, cfg))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "plumbd:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// tools are the template tools that run in worker processes.
+func tools() map[render.Tool]render.Renderer {
+	return map[render.Tool]render.Renderer{render.Kustomize: kustomize.Renderer{}}
+}
+
+func parse(args []string) (config, error) {
+	var cfg config
+	fs := flag.NewFlagSet("plumbd", flag.ContinueOnError)
+	showVersion := fs.Bool("version", false, "print the version and exit")
+	fs.StringVar(&cfg.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "file that names the cluster; empty: the cluster that plumbd runs in")
+	fs.StringVar(&cfg.data, "data", filepath.Join(os.TempDir(), "plumbd"), "directory for Git objects; a cache, its loss costs time only")
+	fs.StringVar(&cfg.listen, "listen", "127.0.0.1:8484", "address for webhooks (/hook/git, /api/webhook), /metrics, /healthz and /readyz")
+	fs.StringVar(&cfg.namespace, "argocd-namespace", "argocd", "namespace of Applications, AppProjects and repository Secrets")
+	fs.StringVar(&cfg.tracking, "resource-tracking", string(argo.TrackByAnnotation), "how objects show their Application: annotation, label or annotation+label")
+	fs.DurationVar(&cfg.poll, "poll", 2*time.Minute, "pause between polls of a repository that no GitRepository sets an interval for")
+	fs.IntVar(&cfg.workers, "workers", 16, "applications reconciled at the same time")
+	fs.BoolVar(&cfg.installCRDs, "install-crds", true, "install and upgrade the CustomResourceDefinitions of both dialects")
+	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	fs.StringVar(&cfg.logFormat, "log-format", "text", "text or json")
+	fs.BoolVar(&cfg.profile, "profile", false, "serve /debug/pprof")
+	if err := fs.Parse(args); err != nil {
+		return cfg, err
+	}
+	if *showVersion {
+		fmt.Println("plumbd", version)
+		os.Exit(0)
+	}
+	if fs.NArg() > 0 {
+		return cfg, fmt.Errorf("unexpected argument %q; see plumbd -help", fs.Arg(0))
+	}
+	switch argo.Tracking(cfg.tracking) {
+	case argo.TrackByAnnotation, argo.TrackByLabel, argo.TrackByBoth:
+	default:
+		return cfg, fmt.Errorf("-resource-tracking: %q is none of annotation, label, annotation+label", cfg.tracking)
+	}
+	if cfg.logFormat != "text" && cfg.logFormat != "json" {
+		return cfg, fmt.Errorf("-log-format: %q is neither text nor json", cfg.logFormat)
+	}
+	return cfg, nil
+}
+
+func (c config) logger() *slog.Logger {
+	opts := &slog.HandlerOptions{Level: c.logLevel}
+	if c.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opts))
+}

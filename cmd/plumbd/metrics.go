@@ -1,0 +1,88 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
+	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
+)
+
+// counters are the server's metrics.
+type counters struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	stages   *prometheus.HistogramVec
+	steps    *prometheus.CounterVec
+	drift    prometheus.Counter
+}
+
+func newCounters() *counters {
+	c := &counters{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plumb_api_requests_total", Help: "Requests to API servers about target objects.",
+		}, []string{"verb", "resource", "code"}),
+		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "plumb_reconcile_duration_seconds", Help: "Time of each stage of a reconcile.",
+			Buckets: []float64{.0005, .001, .005, .02, .1, .5, 2, 10, 60},
+		}, []string{"phase", "outcome"}),
+		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plumb_sync_steps_total", Help: "Steps of plans that were run.",
+		}, []string{"action", "outcome"}),
+		drift: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "plumb_drift_repaired_total", Help: "Objects changed by others and put back.",
+		}),
+	}
+	c.registry.MustRegister(c.requests, c.stages, c.steps, c.drift,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return c
+}
+
+// observe adds what is read when metrics are asked for.
+func (c *counters) observe(live *livestate.State, memo *render.Memo, poller *refresh.Poller) {
+	gauge := func(name, help string, value func() float64) {
+		c.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("plumb_live_objects", "Live objects kept in memory.", func() float64 { return float64(live.Count()) })
+	gauge("plumb_live_bytes", "Memory of live objects.", func() float64 { return float64(live.Stats().Bytes) })
+	gauge("plumb_render_cache_bytes", "Memory of remembered renders.", func() float64 { return float64(memo.Stats().Bytes) })
+	gauge("plumb_render_cache_hits", "Renders answered from memory since the start.", func() float64 { return float64(memo.Stats().Hits) })
+	gauge("plumb_render_cache_misses", "Renders made since the start.", func() float64 { return float64(memo.Stats().Misses) })
+	gauge("plumb_source_age_seconds", "Time since the last successful poll of the repository that waits longest.", func() float64 {
+		longest := time.Duration(0)
+		for _, age := range poller.Ages(time.Now()) {
+			longest = max(longest, age)
+		}
+		return longest.Seconds()
+	})
+}
+
+func (c *counters) request(verb, resource string, code int, _ time.Duration) {
+	c.requests.WithLabelValues(verb, resource, strconv.Itoa(code)).Inc()
+}
+
+// Stage implements reconcile.Recorder.
+func (c *counters) Stage(stage string, took time.Duration, err error) {
+	c.stages.WithLabelValues(stage, outcome(err)).Observe(took.Seconds())
+}
+
+// Drift implements reconcile.Recorder.
+func (c *counters) Drift(repaired int) { c.drift.Add(float64(repaired)) }
+
+// Step implements reconcile.Recorder.
+func (c *counters) Step(action plan.Action, err error) {
+	c.steps.WithLabelValues(string(action), outcome(err)).Inc()
+}
+
+func outcome(err error) string {
+	if err != nil {
+		return "failed"
+	}
+	return "ok"
+}

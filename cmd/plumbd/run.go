@@ -1,0 +1,345 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/deploy/crds"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
+	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
+	"github.com/plumbline-dev/plumbline/internal/driver/kube"
+	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
+	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
+	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
+	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
+)
+
+// startTimeout bounds the first contact with the API server.
+const startTimeout = 2 * time.Minute
+
+func run(ctx context.Context, cfg config) error {
+	log := cfg.logger()
+	ctrl.SetLogger(logr.FromSlogHandler(quiet(log).Handler()))
+	restConfig, err := restConfig(cfg.kubeconfig)
+	if err != nil {
+		return err
+	}
+	counters := newCounters()
+	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	connection, err := connect(startCtx, restConfig, cfg, counters, log)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(restConfig, cfg)
+	if err != nil {
+		return err
+	}
+	settings := argo.Settings{Namespace: cfg.namespace, Tracking: argo.Tracking(cfg.tracking)}
+	direct, err := client.New(restConfig, client.Options{Scheme: mgr.GetScheme()})
+	if err != nil {
+		return err
+	}
+	if err := reconcile.EnsureDefaultProject(startCtx, direct, cfg.namespace); err != nil {
+		return err
+	}
+	w := &wiring{cfg: cfg, log: log, counters: counters, settings: settings, manager: mgr, kube: connection}
+	defer w.close()
+	if err := w.build(); err != nil {
+		return err
+	}
+	log.Info("started", "cluster", connection.Host(), "version", version, "kubernetes", connection.KubeVersion(), "listen", w.address())
+	err = mgr.Start(ctx)
+	log.Info("stopped")
+	return err
+}
+
+// restConfig reads the kubeconfig, or what a pod is given.
+func restConfig(file string) (*rest.Config, error) {
+	if file == "" {
+		cfg, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("no cluster: not in a pod, and neither -kubeconfig nor KUBECONFIG is set")
+		}
+		return cfg, nil
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", file)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig %s: %w", file, err)
+	}
+	return cfg, nil
+}
+
+// connect reaches the API server, waiting while it starts, and brings the
+// definitions of the dialects up to date.
+func connect(ctx context.Context, restConfig *rest.Config, cfg config, counters *counters, log *slog.Logger) (*kube.Cluster, error) {
+	var connection *kube.Cluster
+	err := until(ctx, func() (bool, error) {
+		c, err := kube.Connect(ctx, restConfig, kube.Options{Observe: counters.request, UserAgent: "plumbd/" + version, Logger: log})
+		if err != nil {
+			log.Warn("api server does not answer yet", "err", err)
+			return false, nil
+		}
+		connection = c
+		return true, nil
+	})
+	if err != nil || !cfg.installCRDs {
+		return connection, err
+	}
+	for _, file := range crds.Files() {
+		if err := connection.EnsureCRD(ctx, file.Data, "plumbd"); err != nil {
+			return nil, fmt.Errorf("installing %s: %w (start with -install-crds=false to leave definitions alone)", file.Name, err)
+		}
+	}
+	return connection, nil
+}
+
+func newManager(restConfig *rest.Config, cfg config) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme, sourcev1.AddToScheme, kustomizev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	typed, err := labels.NewRequirement(argo.SecretTypeLabel, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
+	config := rest.CopyConfig(restConfig)
+	config.QPS, config.Burst = -1, 0
+	config.UserAgent = "plumbd/" + version
+	config.WarningHandlerWithContext = rest.NoWarnings{}
+	return ctrl.NewManager(config, ctrl.Options{
+		Scheme:                 scheme,
+		Metrics:                server.Options{BindAddress: "0"},
+		HealthProbeBindAddress: "0",
+		Cache: cache.Options{
+			DefaultTransform:            cache.TransformStripManagedFields(),
+			ReaderFailOnMissingInformer: true,
+			ByObject: map[client.Object]cache.ByObject{
+				&v1alpha1.Application{}: {Namespaces: map[string]cache.Config{cfg.namespace: {}}},
+				&v1alpha1.AppProject{}:  {Namespaces: map[string]cache.Config{cfg.namespace: {}}},
+				&corev1.Secret{}: {
+					Label:      labels.NewSelector().Add(*typed),
+					Namespaces: map[string]cache.Config{cfg.namespace: {}},
+					Transform:  withoutData,
+				},
+			},
+		},
+	})
+}
+
+// withoutData keeps the fact that a repository Secret changed, and not its content.
+func withoutData(obj any) (any, error) {
+	if secret, ok := obj.(*corev1.Secret); ok {
+		secret.Data, secret.StringData, secret.ManagedFields = nil, nil, nil
+	}
+	return obj, nil
+}
+
+// wiring holds the parts of a running server.
+type wiring struct {
+	cfg      config
+	log      *slog.Logger
+	counters *counters
+	settings argo.Settings
+	manager  manager.Manager
+	kube     *kube.Cluster
+
+	store *gitstore.Store
+	live  *livestate.State
+	pool  *renderworker.Pool
+	memo  *render.Memo
+	http  *httpServer
+}
+
+func (w *wiring) close() {
+	if w.live != nil {
+		w.live.Close()
+	}
+	if w.pool != nil {
+		w.pool.Close()
+	}
+	if w.store != nil {
+		if err := w.store.Close(); err != nil {
+			w.log.Warn("object store not closed", "err", err)
+		}
+	}
+}
+
+func (w *wiring) address() string { return w.http.address() }
+
+// build makes every part and registers what runs with the manager.
+func (w *wiring) build() error {
+	var err error
+	if w.store, err = gitstore.Open(filepath.Join(w.cfg.data, "git"), gitstore.Options{Logger: w.log}); err != nil {
+		return err
+	}
+	if err := w.renderers(); err != nil {
+		return err
+	}
+	var control *reconcile.Controller
+	repositoryEvents := make(chan event.GenericEvent, 256)
+	secrets := refresh.Secrets{Reader: w.manager.GetAPIReader(), Namespace: w.cfg.namespace}
+	poller := refresh.New(repositories{w.store}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log}, func(id app.ID) {
+		if id.Kind == sourcev1.GitRepositoryKind {
+			repositoryEvents <- event.GenericEvent{Object: &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: id.Namespace, Name: id.Name}}}
+			return
+		}
+		control.Enqueue(id)
+	})
+	var destination *cluster
+	w.live = livestate.New(livestate.Config{
+		Client: w.kube.REST(),
+		Owners: w.owners,
+		Logger: w.log,
+		OnChange: func(c livestate.Change) {
+			if plan.IsCRD(c.Key) {
+				destination.definitionChanged(c.Key.Name)
+			}
+			for _, name := range c.Owners {
+				control.Enqueue(ownerID(name))
+			}
+		},
+	})
+	destination = newCluster(w.kube, w.live)
+	reconciler := reconcile.New(map[string]reconcile.Dialect{
+		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Settings: w.settings},
+		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient()},
+	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: w.counters})
+	control = reconcile.NewController(reconciler, w.cfg.workers)
+	if err := control.Start(w.manager, w.settings); err != nil {
+		return err
+	}
+	w.counters.observe(w.live, w.memo, poller)
+	if w.http, err = newHTTPServer(w.cfg, poller, w.counters, w.manager, w.log); err != nil {
+		return err
+	}
+	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination)} {
+		if err := w.manager.Add(runnable); err != nil {
+			return err
+		}
+	}
+	return w.controllers(poller, repositoryEvents)
+}
+
+// definitions keeps watching CustomResourceDefinitions, whoever changes them.
+func (w *wiring) definitions(c *cluster) manager.Runnable {
+	return manager.RunnableFunc(func(ctx context.Context) error {
+		return until(ctx, func() (bool, error) {
+			res, err := c.Resource(ctx, object.Key{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}.GroupKind(), "v1")
+			if err != nil {
+				return false, nil //nolint:nilerr // tried again
+			}
+			failed := c.Require(ctx, app.ID{Kind: "plumbd"}, []reconcile.Resource{res})
+			return len(failed) == 0, nil
+		})
+	})
+}
+
+func (w *wiring) controllers(poller *refresh.Poller, events chan event.GenericEvent) error {
+	err := builder.ControllerManagedBy(w.manager).Named("gitrepositories").
+		For(&sourcev1.GitRepository{}).
+		WatchesRawSource(source.Channel(events, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
+		Complete(&refresh.GitRepositories{Client: w.manager.GetClient(), Poller: poller})
+	if err != nil {
+		return err
+	}
+	return builder.ControllerManagedBy(w.manager).Named("credentials").
+		For(&corev1.Secret{}).
+		Complete(renewal{poller})
+}
+
+// renewal makes the poller look credentials up again.
+type renewal struct{ poller *refresh.Poller }
+
+// Reconcile is called when a repository Secret came, changed or went.
+func (r renewal) Reconcile(context.Context, ctrl.Request) (ctrl.Result, error) {
+	r.poller.Renew()
+	return ctrl.Result{}, nil
+}
+
+// owners names the applications that an object's marks point to.
+func (w *wiring) owners(m livestate.Metadata) []string {
+	var list []string
+	if id, ok := w.settings.Owner(m.Key, m.Labels.All(), m.Annotations.All()); ok {
+		list = append(list, owner(id))
+	}
+	if id, ok := flux.Owner(m.Labels.All()); ok {
+		list = append(list, owner(id))
+	}
+	return list
+}
+
+func (w *wiring) renderers() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("render workers: %w", err)
+	}
+	w.pool = renderworker.New(renderworker.Options{Command: []string{self, workerCommand}})
+	w.memo = render.NewMemo(render.MemoOptions{})
+	return nil
+}
+
+// toolchain renders plain directories here and the rest in workers.
+func (w *wiring) toolchain() render.Tools {
+	return render.Tools{render.Directory: render.DirectoryRenderer{}, render.Kustomize: w.pool, render.Helm: w.pool}
+}
+
+// quiet keeps the library's chatter out of the log below warnings.
+func quiet(log *slog.Logger) *slog.Logger {
+	return slog.New(levelled{log.Handler(), slog.LevelWarn})
+}
+
+// levelled is a handler with a level of its own.
+type levelled struct {
+	slog.Handler
+	least slog.Level
+}
+
+// Enabled implements slog.Handler.
+func (l levelled) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= l.least && l.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements slog.Handler.
+func (l levelled) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return levelled{l.Handler.WithAttrs(attrs), l.least}
+}
+
+// WithGroup implements slog.Handler.
+func (l levelled) WithGroup(name string) slog.Handler {
+	return levelled{l.Handler.WithGroup(name), l.least}
+}

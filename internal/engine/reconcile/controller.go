@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"time"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[app.ID]
+
+// Controller queues applications and hands them to a Reconciler, each at most
+// once at a time.
+type Controller struct {
+	reconciler *Reconciler
+	workers    int
+
+	mu      sync.Mutex
+	queue   queue
+	waiting []app.ID // queued before the controller started
+}
+
+// NewController returns a Controller with that many workers; 0 means 16.
+func NewController(r *Reconciler, workers int) *Controller {
+	if workers <= 0 {
+		workers = 16
+	}
+	return &Controller{reconciler: r, workers: workers}
+}
+
+// Enqueue asks for a look at an application. It may be called at any time.
+func (c *Controller) Enqueue(id app.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queue == nil {
+		c.waiting = append(c.waiting, id)
+		return
+	}
+	c.queue.Add(id)
+}
+
+// Start registers the controller with mgr: it watches Applications and
+// AppProjects below settings, Kustomizations and GitRepositories.
+func (c *Controller) Start(mgr manager.Manager, settings argo.Settings) error {
+	ctl, err := controller.NewTyped("applications", mgr, controller.TypedOptions[app.ID]{
+		MaxConcurrentReconciles: c.workers,
+		Reconciler:              ctrl.TypedFunc[app.ID](c.reconcile),
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[app.ID](200*time.Millisecond, time.Minute),
+	})
+	if err != nil {
+		return err
+	}
+	cache, reader := mgr.GetCache(), mgr.GetClient()
+	watches := []source.TypedSource[app.ID]{
+		source.TypedFunc[app.ID](c.open),
+		source.TypedKind(cache, &v1alpha1.Application{}, applicationEvents()),
+		source.TypedKind(cache, &v1alpha1.AppProject{}, projectEvents(reader, settings)),
+		source.TypedKind(cache, &kustomizev1.Kustomization{}, kustomizationEvents(reader)),
+		source.TypedKind(cache, &sourcev1.GitRepository{}, repositoryEvents(reader)),
+	}
+	for _, w := range watches {
+		if err := ctl.Watch(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Controller) open(_ context.Context, q queue) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = q
+	for _, id := range c.waiting {
+		q.Add(id)
+	}
+	c.waiting = nil
+	return nil
+}
+
+func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, error) {
+	again, err := c.reconciler.Reconcile(ctx, id)
+	if err != nil && ctx.Err() != nil {
+		return ctrl.Result{}, nil //nolint:nilerr // shutting down
+	}
+	return ctrl.Result{RequeueAfter: again}, err
+}
+
+// applicationEvents passes on what a person or a tool changed, and not our own
+// status writes.
+func applicationEvents() handler.TypedEventHandler[*v1alpha1.Application, app.ID] {
+	return handler.TypedFuncs[*v1alpha1.Application, app.ID]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*v1alpha1.Application], q queue) {
+			q.Add(argo.IDOf(e.Object))
+		},
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*v1alpha1.Application], q queue) {
+			q.Add(argo.IDOf(e.Object))
+		},
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*v1alpha1.Application], q queue) {
+			old, now := e.ObjectOld, e.ObjectNew
+			if !reflect.DeepEqual(old.Annotations, now.Annotations) || !old.DeletionTimestamp.Equal(now.DeletionTimestamp) ||
+				!reflect.DeepEqual(old.Operation, now.Operation) || !reflect.DeepEqual(old.Spec, now.Spec) || terminated(now) != terminated(old) {
+				q.Add(argo.IDOf(now))
+			}
+		},
+	}
+}
+
+func terminated(a *v1alpha1.Application) bool {
+	return a.Status.OperationState != nil && a.Status.OperationState.Phase == v1alpha1.OperationTerminating
+}
+
+// projectEvents queues the applications of a project that changed.
+func projectEvents(reader client.Reader, settings argo.Settings) handler.TypedEventHandler[*v1alpha1.AppProject, app.ID] {
+	return handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, p *v1alpha1.AppProject) []app.ID {
+		list := &v1alpha1.ApplicationList{}
+		if p.Namespace != settings.Namespace || reader.List(ctx, list) != nil {
+			return nil
+		}
+		var ids []app.ID
+		for i := range list.Items {
+			if project := list.Items[i].Spec.Project; project == p.Name || (project == "" && p.Name == "default") {
+				ids = append(ids, argo.IDOf(&list.Items[i]))
+			}
+		}
+		return ids
+	})
+}
+
+// kustomizationEvents queues a Kustomization whose declaration changed, and
+// those that depend on one whose status changed.
+func kustomizationEvents(reader client.Reader) handler.TypedEventHandler[*kustomizev1.Kustomization, app.ID] {
+	return handler.TypedFuncs[*kustomizev1.Kustomization, app.ID]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*kustomizev1.Kustomization], q queue) {
+			q.Add(flux.IDOf(e.Object))
+		},
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*kustomizev1.Kustomization], q queue) {
+			q.Add(flux.IDOf(e.Object))
+		},
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*kustomizev1.Kustomization], q queue) {
+			old, now := e.ObjectOld, e.ObjectNew
+			if old.Generation != now.Generation || !reflect.DeepEqual(old.Annotations, now.Annotations) || !old.DeletionTimestamp.Equal(now.DeletionTimestamp) {
+				q.Add(flux.IDOf(now))
+			}
+			if reflect.DeepEqual(old.Status, now.Status) {
+				return
+			}
+			for _, id := range kustomizations(ctx, reader, func(k *kustomizev1.Kustomization) bool { return flux.DependsOn(k, now.Namespace, now.Name) }) {
+				q.Add(id)
+			}
+		},
+	}
+}
+
+// repositoryEvents queues the Kustomizations that read from a GitRepository.
+func repositoryEvents(reader client.Reader) handler.TypedEventHandler[*sourcev1.GitRepository, app.ID] {
+	return handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, g *sourcev1.GitRepository) []app.ID {
+		return kustomizations(ctx, reader, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, g.Namespace, g.Name) })
+	})
+}
+
+func kustomizations(ctx context.Context, reader client.Reader, want func(*kustomizev1.Kustomization) bool) []app.ID {
+	list := &kustomizev1.KustomizationList{}
+	if reader.List(ctx, list) != nil {
+		return nil
+	}
+	var ids []app.ID
+	for i := range list.Items {
+		if want(&list.Items[i]) {
+			ids = append(ids, flux.IDOf(&list.Items[i]))
+		}
+	}
+	return ids
+}
