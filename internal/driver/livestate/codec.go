@@ -1,8 +1,8 @@
 package livestate
 
 import (
+	"bytes"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -17,6 +17,9 @@ const (
 	dictID      = 1
 	codecLimit  = 64 << 20 // bytes of one decoded object
 )
+
+// buffers holds space to compress into; what is kept is copied to its size.
+var buffers sync.Pool
 
 // codec compresses the objects of one kind. It is immutable; encoders and
 // decoders rest in pools, so that a quiet kind holds none. A codec reads what
@@ -44,7 +47,16 @@ func (c *codec) encode(data []byte) []byte {
 		enc = c.newEncoder()
 	}
 	defer c.encoders.Put(enc)
-	return slices.Clip(enc.EncodeAll(data, nil))
+	buf, _ := buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	*buf = enc.EncodeAll(data, (*buf)[:0])
+	out := bytes.Clone(*buf)
+	if cap(*buf) <= keptBuffer {
+		buffers.Put(buf)
+	}
+	return out
 }
 
 func (c *codec) newEncoder() *zstd.Encoder {

@@ -3,7 +3,7 @@ package livestate
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
+	"unicode/utf8"
 )
 
 // members calls fn for each member of the JSON object in data, in order and
@@ -117,9 +117,8 @@ func text(raw []byte) string {
 		return ""
 	}
 	inner := raw[1 : len(raw)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
-		// Invalid UTF-8 is replaced, as a JSON decoder would.
-		return strings.ToValidUTF8(string(inner), "\uFFFD")
+	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner)
 	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil {

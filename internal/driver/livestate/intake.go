@@ -57,8 +57,7 @@ func (w *watch) write(n name, rec record) error {
 	if e := w.kind.entry(n); !e.present || !e.record.same(rec) && !e.version.after(rec.version) {
 		s.put(e, rec, "")
 	}
-	w.run.reach(rec.version)
-	w.kind.lost = time.Time{}
+	s.reached(w.kind, rec.version)
 	return nil
 }
 
@@ -81,8 +80,7 @@ func (w *watch) deleted(raw []byte) error {
 	if e, ok := w.kind.entries[h.name]; ok && e.present && !e.version.after(at) {
 		s.remove(e)
 	}
-	w.run.reach(at)
-	w.kind.lost = time.Time{}
+	s.reached(w.kind, at)
 	return nil
 }
 
@@ -161,14 +159,15 @@ func (s *State) outdated(k *kind, h header, full bool) bool {
 func (s *State) record(k *kind, h header, raw []byte, full bool) record {
 	h.name.namespace = unique.Make(h.name.namespace).Value()
 	key := object.Key{Group: k.gk.Group, Kind: k.gk.Kind, Namespace: h.name.namespace, Name: h.name.name}
-	id := parseUID(h.uid)
+	id, c := parseUID(h.uid), k.codec.Load()
 	rec := record{
 		version:    parseVersion(h.version),
 		uid:        id,
 		generation: h.generation,
 		deleted:    h.deleted,
 		marks:      h.digestMarks(),
-		data:       k.codec.Load().encode(payload(h, raw, full)),
+		data:       c.encode(payload(h, raw, full)),
+		codec:      c,
 		full:       full,
 	}
 	owners := s.cfg.Owners(Metadata{Key: key, UID: id.value(), Labels: h.labels, Annotations: h.annotations})
@@ -208,31 +207,28 @@ func payload(h header, raw []byte, full bool) []byte {
 // grow gives k a dictionary once it has objects enough to make one.
 func (s *State) grow(k *kind) {
 	s.mu.RLock()
-	var samples [][]byte
+	var records []record
 	if !k.hasDict && k.live >= dictSamples {
 		for _, e := range k.entries {
-			if e.present && len(samples) < dictSamples {
-				samples = append(samples, e.data)
+			if e.present && len(records) < dictSamples {
+				records = append(records, e.record)
 			}
 		}
 	}
 	s.mu.RUnlock()
-	if samples == nil {
+	if records == nil {
 		return
 	}
-	current := k.codec.Load()
-	for i, data := range samples {
-		plain, err := current.decode(data, nil)
-		if err != nil {
-			return
+	var samples [][]byte
+	for _, rec := range records {
+		if plain, err := rec.codec.decode(rec.data, nil); err == nil {
+			samples = append(samples, plain)
 		}
-		samples[i] = plain
 	}
 	s.learn(k, samples)
 }
 
-// learn gives k a dictionary unless it has one: what is compressed with it
-// could not be read with another.
+// learn gives k a dictionary unless it has one.
 func (s *State) learn(k *kind, samples [][]byte) {
 	c := newCodec(samples)
 	s.mu.Lock()

@@ -19,7 +19,7 @@ type kind struct {
 	live    int   // entries that are present
 	bytes   int64 // of their data
 	codec   atomic.Pointer[codec]
-	hasDict bool // a dictionary was made or found not worth it; it never changes after
+	hasDict bool // codec has its dictionary, or no samples that are worth one
 	idle    *time.Timer
 
 	resource Resource
@@ -59,6 +59,7 @@ type run struct {
 	listing    bool // the server does not stream initial states
 	bookmarked bool // the server sends bookmarks
 	suspicious int  // answers in a row that make resume doubtful
+	garbled    bool // the last watch that was opened brought nothing valid
 }
 
 // entry is a place for an object: present, claimed, or both.
@@ -151,6 +152,8 @@ func (s *State) adopt(k *kind, res Resource) {
 		res.MetadataOnly = res.MetadataOnly && k.resource.MetadataOnly
 		k.run.cancel()
 		k.reset()
+		k.codec.Store(newCodec(nil))
+		k.hasDict = false
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	k.resource = res

@@ -65,7 +65,11 @@ func (s *State) loop(ctx context.Context, k *kind, r *run) {
 		}
 		failures++
 		s.cfg.Logger.Debug("watch interrupted", "kind", k.gk.String(), "failures", failures, "err", oneLine(err.Error()))
-		if !pause(ctx, r.poke, max(s.cfg.Backoff(failures), asked(err))) {
+		poke, delay := r.poke, asked(err)
+		if delay > 0 {
+			poke = nil // the server knows better than whoever is in a hurry
+		}
+		if !pause(ctx, poke, max(s.cfg.Backoff(failures), delay)) {
 			return
 		}
 	}
@@ -156,6 +160,8 @@ func (s *State) settle(k *kind, r *run, progress bool, err error) {
 	if err == nil {
 		return // the next attempt follows at once
 	}
+	var bad *streamError
+	r.garbled = !progress && errors.As(err, &bad)
 	k.err = &KindError{GVK: r.resource.GVK, Cause: err}
 	k.refused = refuses(err)
 	switch {
@@ -176,11 +182,12 @@ func (s *State) settle(k *kind, r *run, progress bool, err error) {
 	k.broadcast()
 }
 
-// opened notes that a watch carries k's changes again.
+// opened notes that a watch carries k's changes again. After one that carried
+// nonsense that is believed only when the first event has come.
 func (s *State) opened(k *kind, r *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k.run == r && k.initial {
+	if k.run == r && k.initial && !r.garbled {
 		k.streaming = true
 		s.usable(k)
 	}

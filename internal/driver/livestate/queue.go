@@ -23,9 +23,14 @@ type queue struct {
 	wake    sync.Cond
 	order   []*notice
 	pending map[object.Key]*notice
+	peak    int // longest order since its memory was let go
 	closed  bool
 	done    chan struct{}
 }
+
+// keptPending is the most notices for which the queue keeps its memory once it
+// is empty.
+const keptPending = 256
 
 func startQueue(onChange func(Change), onKind func(schema.GroupKind, error)) *queue {
 	q := &queue{pending: map[object.Key]*notice{}, done: make(chan struct{})}
@@ -101,11 +106,12 @@ func (q *queue) take() (*notice, bool) {
 	}
 	n := q.order[0]
 	q.order[0] = nil
-	if q.order = q.order[1:]; len(q.order) == 0 {
-		q.order = nil // lets go of the memory of a burst
-	}
+	q.order = q.order[1:]
 	if n.kind == nil {
 		delete(q.pending, n.change.Key)
+	}
+	if q.peak = max(q.peak, len(q.order)); len(q.order) == 0 && q.peak > keptPending {
+		q.order, q.pending, q.peak = nil, map[object.Key]*notice{}, 0 // lets go of the memory of a burst
 	}
 	return n, true
 }

@@ -59,7 +59,7 @@ func (s *State) plain(key object.Key, full bool) ([]byte, Resource, bool) {
 		s.mu.RUnlock()
 		return nil, Resource{}, false
 	}
-	data, res, c := e.data, k.resource, k.codec.Load()
+	data, res, c := e.data, k.resource, e.codec
 	s.mu.RUnlock()
 	out, err := c.decode(data, nil)
 	if err != nil {

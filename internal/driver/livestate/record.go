@@ -85,6 +85,7 @@ type record struct {
 	marks      uint64
 	owners     []string // by labels and annotations
 	data       []byte   // compressed
+	codec      *codec   // reads data
 	full       bool     // data is the whole object, not its metadata alone
 }
 

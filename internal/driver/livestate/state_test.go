@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -491,6 +493,56 @@ func TestConvergedIsQuiet(t *testing.T) {
 	if got := len(r.server.Requests()); got != 1 {
 		t.Errorf("%d requests", got)
 	}
+}
+
+func TestCloseLeavesNothingBehind(t *testing.T) {
+	r := newRig(t, nil)
+	r.server.Interfere(func(req livetest.Request) livetest.Fault { return livetest.Fault{Hang: req.Resource == "deployments"} })
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.Require(ctx, "test", []livestate.Resource{configMaps, deployments, widgets})
+	r.require(configMaps)
+	r.State.Close()
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	if strings.Contains(string(stacks), "livestate.(*") {
+		t.Errorf("still running: %s", stacks)
+	}
+	if err := r.Require(context.Background(), "test", []livestate.Resource{configMaps}); !errors.Is(err, livestate.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	r := newRig(t, nil)
+	r.server.Interfere(func(livetest.Request) livetest.Fault {
+		return livetest.Fault{Status: 429, Reason: metav1.StatusReasonTooManyRequests, RetryAfter: 3600}
+	})
+	for range 50 {
+		if err := r.Require(context.Background(), "test", []livestate.Resource{configMaps}); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if got := len(r.server.Requests()); got != 1 {
+		t.Errorf("%d requests", got)
+	}
+}
+
+func TestNonsenseForLongIsReported(t *testing.T) {
+	r := newRig(t, func(c *livestate.Config) { c.StaleAfter = time.Nanosecond })
+	r.put(configMaps, "c", "a")
+	r.require(configMaps)
+	r.server.Interfere(func(livetest.Request) livetest.Fault { return livetest.Fault{Body: "<html>"} })
+	r.server.Disconnect()
+	r.wait("many attempts", func() bool { return len(r.server.Requests()) > 20 })
+	r.mu.Lock()
+	news := slices.Clone(r.news)
+	r.mu.Unlock()
+	if len(news) > 4 || r.Count() != 1 { // not once for each attempt
+		t.Errorf("news %q, %d objects", news, r.Count())
+	}
+	r.server.Interfere(func(livetest.Request) livetest.Fault { return livetest.Fault{} })
+	r.wait("synced", func() bool { return r.Synced(configMaps.GVK.GroupKind()) })
 }
 
 func TestRequireEndsWithItsContext(t *testing.T) {

@@ -191,9 +191,19 @@ func (w *watch) advance(at version) error {
 	if w.kind.run != w.run {
 		return errSuperseded
 	}
-	w.run.reach(at)
-	w.kind.lost = time.Time{}
+	s.reached(w.kind, at)
 	return nil
+}
+
+// reached notes that everything up to at is stored; s.mu is held.
+func (s *State) reached(k *kind, at version) {
+	k.run.reach(at)
+	k.run.garbled = false
+	k.lost = time.Time{}
+	if !k.streaming {
+		k.streaming = true
+		s.usable(k)
+	}
 }
 
 // reach moves the point to resume from forward; State.mu is held.
