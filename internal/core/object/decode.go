@@ -34,6 +34,10 @@ const nodeCost = 16
 type Decoder struct {
 	Limits Limits
 
+	// LastKeyWins takes the last of several equal keys of a YAML mapping
+	// instead of refusing the file.
+	LastKeyWins bool
+
 	spent int64
 }
 
@@ -71,7 +75,7 @@ func (d *Decoder) Decode(file string, data []byte) ([]Manifest, error) {
 		}
 		// "{a: b}" is YAML too, and YAML's messages carry lines.
 	}
-	docs, err := parseYAML(data)
+	docs, err := parseYAML(data, !d.LastKeyWins)
 	if err != nil {
 		return nil, inFile(file, err)
 	}

@@ -205,6 +205,14 @@ func TestDecoderSharesItsLimit(t *testing.T) {
 	}
 }
 
+func TestLastKeyWins(t *testing.T) {
+	d := Decoder{LastKeyWins: true}
+	got, err := d.Decode("a.yaml", []byte(cm+"a\nx: 1\nx: 2\n"))
+	if err != nil || got[0].Object.Object["x"] != int64(2) {
+		t.Errorf("%v %v", got, err)
+	}
+}
+
 func TestDecodeFileLimit(t *testing.T) {
 	d := Decoder{Limits: Limits{File: 10}}
 	_, err := d.Decode("a.yaml", []byte(cm))

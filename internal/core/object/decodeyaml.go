@@ -19,8 +19,8 @@ type segment struct {
 	line int // of its first byte in the file, from 1
 }
 
-// parseYAML parses every document of a file. Duplicate keys are refused.
-func parseYAML(data []byte) ([]document, error) {
+// parseYAML parses every document of a file. If strict, duplicate keys are refused.
+func parseYAML(data []byte, strict bool) ([]document, error) {
 	var docs []document
 	index := 0
 	for _, s := range split(data) {
@@ -28,7 +28,7 @@ func parseYAML(data []byte) ([]document, error) {
 		if !ok {
 			continue
 		}
-		values, err := s.parse()
+		values, err := s.parse(strict)
 		if err != nil {
 			return nil, yamlError(err, index, s.line)
 		}
@@ -98,13 +98,13 @@ func (s segment) firstContent() (int, bool) {
 
 // parse decodes the segment, usually into one value. It is more than one only
 // where the parser sees line breaks that split does not (a lone carriage return).
-func (s segment) parse() (values []any, err error) {
+func (s segment) parse(strict bool) (values []any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			values, err = nil, fmt.Errorf("parser gave up: %v", r)
 		}
 	}()
-	values, err = decodeAll(yaml2.NewDecoder(bytes.NewReader(s.text)), true)
+	values, err = decodeAll(yaml2.NewDecoder(bytes.NewReader(s.text)), strict)
 	if !isDuplicate(err) || !bytes.Contains(s.text, []byte("<<")) {
 		return values, err
 	}

@@ -203,13 +203,14 @@ func TestWorkerEnds(t *testing.T) {
 		want string
 		opts Options
 	}{
-		"Endless": {"Loop", `render stopped after 200ms: Loop of path "app"`, Options{Timeout: 200 * time.Millisecond}},
+		"Endless": {"Loop", `render stopped after 3s: Loop of path "app"`, Options{Timeout: 3 * time.Second}},
 		"Memory":  {"Bomb", `render used more than 256 MiB: Bomb of path "app"`, Options{MemoryLimit: 256 << 20}},
 		"Panic":   {"Panic", `render crashed: Panic of path "app": boom`, Options{}},
 		"Exit":    {"Exit", `render crashed: Exit of path "app": the process ended without an answer`, Options{}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tc.opts.Workers = 2
 			p := pool(t, tc.opts)
 			if _, err := p.Render(t.Context(), render.Request{Path: "app"}, tree()); err != nil {

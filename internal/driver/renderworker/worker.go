@@ -137,7 +137,8 @@ func (w *worker) watch(limit int64, done <-chan struct{}) {
 // tooLarge reports whether the worker ended because of its memory: the pool saw
 // it grow, or it met its own limit.
 func (w *worker) tooLarge() bool {
-	return w.over.Load() || strings.Contains(w.stderr.text(), "out of memory")
+	text := w.stderr.text()
+	return w.over.Load() || strings.Contains(text, "out of memory") || strings.Contains(text, "failed to allocate")
 }
 
 // kill ends the process now and waits until it is gone.
