@@ -86,7 +86,7 @@ func Redact(raw string) string {
 		return user + "@" + rest[strings.LastIndexByte(rest, '@')+1:]
 	}
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || u.Scheme == "" && strings.Contains(raw, "@") {
 		return redactText(raw)
 	}
 	if u.User != nil {

@@ -57,6 +57,8 @@ type objects struct {
 	cache  *lru
 	packs  atomic.Pointer[[]*pack]
 
+	damaged atomic.Bool // an object could not be read as Git wrote it
+
 	mu         sync.Mutex // for reload
 	seen       time.Time  // modification time of the pack directory when listed
 	listed     bool
@@ -159,6 +161,18 @@ func (o *objects) openAll(dir string, entries []os.DirEntry, old []*pack) (packs
 	return packs, changed || len(packs) != len(old), nil
 }
 
+// forget drops all packs, whose files are about to be removed.
+func (o *objects) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range *o.packs.Load() {
+		o.cache.forget(p)
+	}
+	o.packs.Store(new([]*pack))
+	o.listed = false
+	o.damaged.Store(false)
+}
+
 func (o *objects) locate(id oid) (place, bool) {
 	for _, p := range *o.packs.Load() {
 		if offset, ok := p.find(id); ok {
@@ -190,6 +204,9 @@ func (o *objects) read(id oid) (c content, err error) {
 		c, err = o.lookup(id)
 		return err
 	})
+	if corrupt := (*CorruptError)(nil); errors.As(err, &corrupt) {
+		o.damaged.Store(true)
+	}
 	return c, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
@@ -17,6 +18,7 @@ import (
 // no turn.
 type repo struct {
 	store   *Store
+	url     string // normalized
 	dir     string
 	objects *objects
 	turn    chan struct{} // holds one element while git works
@@ -27,6 +29,8 @@ type repo struct {
 	mu      sync.Mutex
 	members map[string]*member // by Remote.identity
 	trees   map[oid]*snapshot  // by commit
+
+	renewed time.Time // when it was last begun anew; used by whoever has the turn
 }
 
 const maxSnapshots = 64 // per repository; more are forgotten and made anew
@@ -113,6 +117,37 @@ func exists(name string) bool {
 	return err == nil
 }
 
+const renewEvery = time.Hour
+
+// renew begins the repository anew if an object in it could not be read: a disk
+// loses bits, and all of it can be had again. It reports whether it did. Trees
+// already handed out keep the old packs. The caller has the turn.
+func (p *repo) renew() bool {
+	if !p.objects.damaged.Load() || time.Since(p.renewed) < renewEvery {
+		return false
+	}
+	p.renewed = time.Now()
+	p.mu.Lock()
+	clear(p.trees)
+	p.mu.Unlock()
+	p.objects.forget()
+	err := errors.Join(os.RemoveAll(filepath.Join(p.dir, "objects")), os.RemoveAll(filepath.Join(p.dir, "refs")),
+		os.RemoveAll(filepath.Join(p.dir, "packed-refs")), initBare(p.dir, p.url))
+	p.store.opts.Logger.Warn("removed damaged git store", "url", p.url, "err", err)
+	return err == nil
+}
+
+// isDamaged reports whether a fetch failed because of what is on our disk, and
+// notes it.
+func (p *repo) isDamaged(err error) bool {
+	var corrupt *CorruptError
+	var failure *FetchError
+	if errors.As(err, &corrupt) || errors.As(err, &failure) && failure.Kind == FailedProtocol && strings.Contains(failure.Detail, p.dir) {
+		p.objects.damaged.Store(true)
+	}
+	return p.objects.damaged.Load()
+}
+
 // size returns the bytes that packs, finished or not, take on disk.
 func (p *repo) size() int64 {
 	entries, _ := os.ReadDir(filepath.Join(p.dir, "objects", "pack"))
@@ -191,6 +226,8 @@ type member struct {
 	moved    string          // where the address redirects to, if it does
 	headless bool            // the remote's HEAD points nowhere
 	flight   *flight         // the fetch under way
+
+	traced string // see trace; used by whoever has the turn
 }
 
 func (p *repo) member(r Remote, a address) *member {
@@ -217,6 +254,9 @@ func (m *member) proven(ctx context.Context) error {
 		return nil
 	}
 	_, err := m.fetch(ctx, nil)
+	if _, ok := m.last(); ok && err != nil { // restored: see recall
+		return nil
+	}
 	return err
 }
 
@@ -313,7 +353,12 @@ func (m *member) fly(ctx context.Context, f *flight) {
 		return
 	}
 	defer m.repo.release()
+	m.repo.renew()
 	f.refs, f.err = m.update(ctx, f.extra)
+	if m.repo.isDamaged(f.err) && m.repo.renew() {
+		f.refs, f.err = m.update(ctx, f.extra)
+	}
+	m.remember(f.err, f.extra)
 	m.land(f)
 	if f.err == nil {
 		m.repo.maintain(m.repo.store.life)

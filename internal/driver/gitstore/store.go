@@ -2,7 +2,6 @@ package gitstore
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -79,7 +78,7 @@ type Store struct {
 	dir    string
 	opts   Options
 	cache  *lru
-	secret []byte // for telling credentials apart
+	secret []byte // for telling credentials apart; kept on disk
 	unlock func()
 
 	maxPacks int // per repository, before they are merged
@@ -119,13 +118,13 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("git store %q: is in use by another process: %w", dir, err)
 	}
-	s := &Store{dir: dir, opts: opts, cache: newLRU(opts.CacheBytes), secret: make([]byte, 32), unlock: unlock, maxPacks: standardPacks, repos: map[string]*repo{}}
+	s := &Store{dir: dir, opts: opts, cache: newLRU(opts.CacheBytes), unlock: unlock, maxPacks: standardPacks, repos: map[string]*repo{}}
 	s.life, s.end = context.WithCancel(context.Background())
 	if err := emptyDir(filepath.Join(dir, "tmp")); err != nil { // credentials of fetches that a crash cut short
 		s.Close()
 		return nil, fmt.Errorf("git store: %w", err)
 	}
-	if _, err := rand.Read(s.secret); err != nil {
+	if s.secret, err = loadSecret(filepath.Join(dir, "secret")); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("git store: %w", err)
 	}
@@ -193,11 +192,18 @@ func (s *Store) repo(r Remote) (*repo, address, error) {
 		return nil, address{}, failed(r, FailedDisk, err.Error(), err)
 	}
 	db, err := openObjects(filepath.Join(dir, "objects"), s.opts.limits(), s.cache)
+	if corrupt := (*CorruptError)(nil); errors.As(err, &corrupt) {
+		// What is here is only a copy: begin anew.
+		s.opts.Logger.Warn("removed damaged git store", "url", key, "err", err)
+		if err = errors.Join(os.RemoveAll(dir), initBare(dir, key)); err == nil {
+			db, err = openObjects(filepath.Join(dir, "objects"), s.opts.limits(), s.cache)
+		}
+	}
 	if err != nil {
-		return nil, address{}, err
+		return nil, address{}, failed(r, FailedDisk, err.Error(), err)
 	}
 	created := &repo{
-		store: s, dir: dir, objects: db, turn: make(chan struct{}, 1), members: map[string]*member{}, trees: map[oid]*snapshot{},
+		store: s, url: key, dir: dir, objects: db, turn: make(chan struct{}, 1), members: map[string]*member{}, trees: map[oid]*snapshot{},
 		refs: refReader{dir: dir, objects: db},
 	}
 	s.repos[key] = created
@@ -245,7 +251,9 @@ func (s *Store) Fetch(ctx context.Context, r Remote, extra ...string) (source.Re
 }
 
 // Refs returns what the last successful Fetch of the remote returned, with the
-// same credentials; ok is false if there was none in this process.
+// same credentials; ok is false if there was none. After a restart it is false
+// until Fetch was called; if that fails because the server cannot be reached, the
+// references of before the restart are there again.
 func (s *Store) Refs(r Remote) (refs source.Refs, ok bool) {
 	p, a, err := s.repo(r)
 	if err != nil {
@@ -255,8 +263,9 @@ func (s *Store) Refs(r Remote) (refs source.Refs, ok bool) {
 }
 
 // Tree returns the files of a commit. If the store does not have it yet it is
-// fetched by its id; the first use of a remote's credentials is a Fetch, so that
-// nobody reads what their own credentials did not open.
+// fetched by its id. The first use of a remote's credentials is a Fetch, so that
+// nobody reads what their own credentials did not open; while the server cannot be
+// reached, it is enough that they opened it before a restart.
 //
 // The Tree's errors are those of source, *CorruptError, *source.LFSPointerError
 // for LFS files and *source.SubmoduleError below submodules.
