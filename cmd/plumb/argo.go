@@ -1,0 +1,205 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/health"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/front/cli"
+)
+
+// dialects are the kinds of applications that the commands know.
+func dialects(controlPlane string) []cli.Dialect {
+	return []cli.Dialect{argoDialect{argo.Settings{Namespace: controlPlane}}, fluxDialect{}}
+}
+
+// argoDialect is Argo CD's Application.
+type argoDialect struct{ argo.Settings }
+
+func (argoDialect) Kind() schema.GroupVersionKind {
+	return v1alpha1.GroupVersion.WithKind(v1alpha1.ApplicationKind)
+}
+
+func (argoDialect) Aliases() []string { return []string{"app", "apps", "application", "applications"} }
+
+func (d argoDialect) Declare(obj *unstructured.Unstructured, _ []*unstructured.Unstructured) (cli.Declaration, error) {
+	a := &v1alpha1.Application{}
+	warnings, err := decode(obj, a)
+	if err != nil {
+		return cli.Declaration{}, err
+	}
+	if a.Namespace == "" {
+		a.Namespace = d.Namespace
+	}
+	decoded := d.Decode(a)
+	return cli.Declaration{
+		App: decoded, Warnings: warnings, Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave,
+		Prepare: func(ms []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
+			return d.Prepare(decoded, ms, namespaced)
+		},
+		Owner: func(live *unstructured.Unstructured) (app.ID, bool) {
+			return d.Owner(object.KeyOf(live), live.GetLabels(), live.GetAnnotations())
+		},
+		KeepOnPrune:   func(live *unstructured.Unstructured) string { return d.KeepOnPrune(decoded, live) },
+		PruneWave:     argo.PruneWave,
+		IgnoresExtra:  argo.IgnoresExtra,
+		IgnoresHealth: argo.IgnoresHealth,
+		IgnoredFields: func(key object.Key) []string { return argo.IgnoredFields(a.Spec.IgnoreDifferences, key) },
+	}, nil
+}
+
+// decode reads obj into a typed object. Fields that the type does not have are
+// returned as warnings, since the API server would drop them.
+func decode(obj *unstructured.Unstructured, into any) ([]string, error) {
+	raw, err := json.Marshal(obj.Object)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", object.KeyOf(obj), err)
+	}
+	unknown, err := kjson.UnmarshalStrict(raw, into)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", object.KeyOf(obj), err)
+	}
+	warnings := make([]string, len(unknown))
+	for i, err := range unknown {
+		warnings[i] = err.Error()
+	}
+	return warnings, nil
+}
+
+func (d argoDialect) Summary(obj *unstructured.Unstructured) cli.Summary {
+	s := cli.Summary{Kind: obj.GetKind(), Namespace: obj.GetNamespace(), Name: obj.GetName(), Health: health.Unknown, Sync: string(app.Unknown)}
+	a := &v1alpha1.Application{}
+	if _, err := decode(obj, a); err != nil {
+		s.Message = err.Error()
+		return s
+	}
+	decoded := d.Decode(a)
+	s.From = decoded.Project
+	s.Repository, s.Path = decoded.Source.URL, decoded.Source.Render.Path
+	s.Destination = destination(a.Spec.Destination)
+	if a.Status.Sync.Status != "" {
+		s.Sync = string(a.Status.Sync.Status)
+	}
+	if a.Status.Health.Status != "" {
+		s.Health = health.Code(a.Status.Health.Status)
+	}
+	s.Revision = a.Status.Sync.Revision
+	if s.Revision == "" && len(a.Status.Sync.Revisions) > 0 {
+		s.Revision = a.Status.Sync.Revisions[0]
+	}
+	s.Message = applicationMessage(a)
+	return s
+}
+
+func destination(d v1alpha1.Destination) string {
+	if d.Name != "" {
+		return d.Name + "/" + d.Namespace
+	}
+	return d.Server + "/" + d.Namespace
+}
+
+// applicationMessage is what a user should know first.
+func applicationMessage(a *v1alpha1.Application) string {
+	switch st := a.Status; {
+	case len(st.Conditions) > 0:
+		return st.Conditions[0].Message
+	case st.OperationState != nil && !app.Phase(st.OperationState.Phase).Done():
+		return string(st.OperationState.Phase) + ": " + st.OperationState.Message
+	case st.OperationState != nil && app.Phase(st.OperationState.Phase) != app.Succeeded:
+		return st.OperationState.Message
+	default:
+		return st.Health.Message
+	}
+}
+
+func (d argoDialect) Refresh(obj *unstructured.Unstructured, _ time.Time) (cli.Request, error) {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"resourceVersion": obj.GetResourceVersion(),
+		"annotations":     map[string]any{argo.RefreshAnnotation: "normal"},
+	}})
+	return cli.Request{Patch: patch, Answer: func(now *unstructured.Unstructured) cli.Answer {
+		if now.GetAnnotations()[argo.RefreshAnnotation] != "" {
+			return cli.Answer{}
+		}
+		s := d.Summary(now)
+		return cli.Answer{Done: true, OK: true, Phase: s.Sync, Message: s.Message}
+	}}, err
+}
+
+func (d argoDialect) Sync(obj *unstructured.Unstructured, want cli.SyncOptions, _ time.Time) (cli.Request, error) {
+	a := &v1alpha1.Application{}
+	if _, err := decode(obj, a); err != nil {
+		return cli.Request{}, err
+	}
+	if want.WithSource {
+		return cli.Request{}, errors.New("--with-source: an Application has no source object; use --refresh")
+	}
+	if a.Operation != nil {
+		return cli.Request{}, errors.New("an operation was asked for already: wait for it, or remove .operation from the Application")
+	}
+	if st := a.Status.OperationState; st != nil && !app.Phase(st.Phase).Done() {
+		return cli.Request{}, fmt.Errorf("an operation is in progress since %s: %s: wait for it", st.StartedAt.UTC().Format(time.RFC3339), st.Message)
+	}
+	sync := &v1alpha1.SyncOperation{Revision: want.Revision, Prune: want.Prune, DryRun: want.DryRun}
+	if sp := a.Spec.SyncPolicy; sp != nil {
+		sync.SyncOptions = sp.SyncOptions
+	}
+	for _, s := range want.Only {
+		sync.Resources = append(sync.Resources, v1alpha1.SyncResource{Group: s.Group, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name})
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata":  map[string]any{"resourceVersion": obj.GetResourceVersion()},
+		"operation": v1alpha1.Operation{Sync: sync, InitiatedBy: v1alpha1.OperationInitiator{Username: want.User}},
+	})
+	return cli.Request{Patch: patch, Answer: syncAnswer(a.Status.OperationState)}, err
+}
+
+// syncAnswer reads the state of the operation that follows the one before.
+func syncAnswer(before *v1alpha1.OperationState) func(*unstructured.Unstructured) cli.Answer {
+	return func(obj *unstructured.Unstructured) cli.Answer {
+		a := &v1alpha1.Application{}
+		if _, err := decode(obj, a); err != nil {
+			return cli.Answer{Phase: "Unknown", Message: err.Error()}
+		}
+		st := a.Status.OperationState
+		if st == nil || (a.Operation != nil && sameStart(st, before)) {
+			return cli.Answer{Phase: "Pending", Message: "waiting for the server to begin"}
+		}
+		out := cli.Answer{Phase: string(st.Phase), Message: st.Message}
+		if a.Operation != nil || !app.Phase(st.Phase).Done() {
+			return out
+		}
+		out.Done, out.OK = true, app.Phase(st.Phase) == app.Succeeded
+		if st.SyncResult == nil {
+			return out
+		}
+		for _, r := range st.SyncResult.Resources {
+			out.Results = append(out.Results, app.Result{
+				Key:    object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
+				Status: app.ResultStatus(r.Status), Message: r.Message, Version: r.Version,
+			})
+		}
+		return out
+	}
+}
+
+func sameStart(now, before *v1alpha1.OperationState) bool {
+	var start *metav1.Time
+	if before != nil {
+		start = &before.StartedAt
+	}
+	return start != nil && now.StartedAt.Equal(start)
+}

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	core "github.com/plumbline-dev/plumbline/internal/core/schema"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// sourceFlags say what to render.
+type sourceFlags struct {
+	files        []string
+	repo         string
+	revision     string
+	controlPlane string
+
+	release     string
+	valueFiles  []string
+	set         []string
+	recurse     bool
+	kubeVersion string
+}
+
+// defaultControlPlane is where Argo CD is installed unless told otherwise.
+const defaultControlPlane = "argocd"
+
+func (f *sourceFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.files, "filename", "f", nil, "file with Application or Kustomization objects, - for the standard input; may be repeated")
+	flags.StringVar(&f.repo, "repo", "", "local repository; by default the one that DIR or the working directory is in")
+	flags.StringVar(&f.revision, "revision", "", "branch, tag or commit to read; by default the files as they are on disk")
+	flags.StringVar(&f.controlPlane, "control-plane", defaultControlPlane, "namespace of the control plane; it decides how Applications mark their objects")
+	flags.StringVar(&f.kubeVersion, "kube-version", "", "Kubernetes version that charts are told of; by default the one whose kinds are built in, or the cluster's")
+}
+
+// addDirectory adds the flags for rendering a directory without an application.
+func (f *sourceFlags) addDirectory(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.release, "release", "", "release name of a chart; by default the name of DIR")
+	flags.StringArrayVar(&f.valueFiles, "values", nil, "values file of a chart, relative to DIR; may be repeated")
+	flags.StringArrayVar(&f.set, "set", nil, "value of a chart as name=value; may be repeated")
+	flags.BoolVar(&f.recurse, "recurse", false, "read the directories below DIR too, if it holds plain manifests")
+}
+
+// unit is one thing to render: an application, or a directory by itself.
+type unit struct {
+	title   string
+	request render.Request
+	decl    *Declaration // nil for a directory
+}
+
+// units opens the workspace and lists what is to be rendered from it.
+func (c *command) units(f sourceFlags, args []string) (*workspace, []unit, error) {
+	switch {
+	case len(f.files) > 0 && len(args) > 0:
+		return nil, nil, fmt.Errorf("%q and -f: give a directory or files with applications, not both", args[0])
+	case len(f.files) > 0:
+		return c.applicationUnits(f)
+	case len(args) == 0:
+		return nil, nil, errors.New("nothing to read: give a directory, or a file with applications with -f")
+	}
+	w, path, err := c.locate(args[0], f.repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	req, err := c.directoryRequest(f, path, filepath.Base(args[0]))
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return w, []unit{{title: path, request: req}}, nil
+}
+
+func (c *command) directoryRequest(f sourceFlags, path, base string) (render.Request, error) {
+	req := render.Request{Path: path, Namespace: c.namespace, KubeVersion: f.kubeVersion}
+	req.Directory = &render.DirectoryOptions{Recurse: f.recurse}
+	req.Kustomize = &render.KustomizeOptions{}
+	req.Helm = &render.HelmOptions{ReleaseName: f.release, ValueFiles: f.valueFiles}
+	if req.Helm.ReleaseName == "" {
+		req.Helm.ReleaseName = base
+	}
+	if req.Namespace == "" {
+		req.Namespace = "default"
+	}
+	for _, text := range f.set {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return req, fmt.Errorf("--set %q: want name=value", text)
+		}
+		req.Helm.Parameters = append(req.Helm.Parameters, render.HelmParameter{Name: name, Value: value})
+	}
+	return req, nil
+}
+
+func (c *command) applicationUnits(f sourceFlags) (*workspace, []unit, error) {
+	decls, err := c.declared(f.files, f.controlPlane)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := c.repository(f.repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	units := make([]unit, len(decls))
+	for i := range decls {
+		if err := refused(decls[i]); err != nil {
+			w.Close()
+			return nil, nil, err
+		}
+		units[i] = applicationUnit(&decls[i], f.kubeVersion)
+	}
+	return w, units, nil
+}
+
+func applicationUnit(d *Declaration, kubeVersion string) unit {
+	req := d.App.Source.Render
+	if kubeVersion != "" {
+		req.KubeVersion = kubeVersion
+	}
+	return unit{title: d.App.ID.String(), request: req, decl: d}
+}
+
+// repository opens the repository given, or the one that the working directory is in.
+func (c *command) repository(dir string) (*workspace, error) {
+	if dir == "" {
+		found, ok := enclosing(".")
+		if !ok {
+			return nil, errors.New("no repository: the working directory is in none: give a clone of the application's repository with --repo")
+		}
+		dir = found
+	}
+	return c.openWorkspace(dir)
+}
+
+// renderUnit returns what a unit applies from tree: objects marked and ordered
+// as the server does it. live may be nil.
+func (c *command) renderUnit(ctx context.Context, u unit, tree source.Tree, live Live) ([]plan.Item, error) {
+	req := withVersions(u.request, live)
+	result, err := c.Renderer.Render(ctx, req, tree)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", u.title, err)
+	}
+	for _, text := range result.Warnings {
+		c.say("warning: %s: %s", u.title, text)
+	}
+	if u.decl == nil {
+		items := make([]plan.Item, len(result.Manifests))
+		for i, m := range result.Manifests {
+			items[i].Manifest = m
+		}
+		return items, nil
+	}
+	return c.prepare(ctx, u, result.Manifests, live)
+}
+
+func (c *command) prepare(ctx context.Context, u unit, manifests []object.Manifest, live Live) ([]plan.Item, error) {
+	known, err := scopesOf(ctx, objectsOf(manifests), live)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", u.title, err)
+	}
+	items, problems, err := u.decl.Prepare(manifests, known.namespaced)
+	for _, p := range problems {
+		c.say("warning: %s: %s", u.title, p.Message)
+	}
+	if err == nil && u.decl.Strict {
+		_, err = plan.Build(plan.Input{Order: u.decl.Order, Items: items})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", u.title, err)
+	}
+	return items, nil
+}
+
+func objectsOf(manifests []object.Manifest) []*unstructured.Unstructured {
+	objects := make([]*unstructured.Unstructured, len(manifests))
+	for i, m := range manifests {
+		objects[i] = m.Object
+	}
+	return objects
+}
+
+// withVersions completes a request with what the destination serves: the
+// cluster's kinds, or the built-in ones.
+func withVersions(req render.Request, live Live) render.Request {
+	version, apis := core.BuiltinVersion(), []string(nil)
+	if live != nil {
+		version, apis = live.KubeVersion(), live.APIVersions()
+	}
+	if req.KubeVersion == "" {
+		req.KubeVersion = version
+	}
+	if len(req.APIVersions) > 0 {
+		return req
+	}
+	if live == nil {
+		for _, gv := range core.Builtin().GroupVersions() {
+			apis = append(apis, gv.String())
+		}
+	}
+	req.APIVersions = apis
+	return req
+}
