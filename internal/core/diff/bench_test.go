@@ -27,7 +27,8 @@ func benchmarkCompute(b *testing.B, name string, want Kind) {
 	}
 }
 
-func BenchmarkComputeInSync(b *testing.B)  { benchmarkCompute(b, "deployment_volumes", None) }
+func BenchmarkComputeInSync(b *testing.B)  { benchmarkCompute(b, "deployment_same", None) }
+func BenchmarkComputeRepairs(b *testing.B) { benchmarkCompute(b, "deployment_volumes", None) }
 func BenchmarkComputeDiffers(b *testing.B) { benchmarkCompute(b, "deployment_image", Update) }
 func BenchmarkComputeRemoves(b *testing.B) { benchmarkCompute(b, "deployment_sidecar_removed", Update) }
 

@@ -45,8 +45,9 @@ type Input struct {
 //
 // An Update lists every field whose stored value would differ, sorted by path;
 // an Adopt writes ownership only. The status, and the metadata that the server
-// assigns, are never compared. Cost: some 0.2 ms for a Deployment in sync, below
-// 2 ms for one that differs.
+// assigns, are never compared. Cost for a Deployment: some 60 µs in sync, 0.3 ms
+// where values are written another way than the server writes them, 0.5 ms when
+// fields go.
 //
 // A missing object is a Create even if its kind is not known here, which its
 // reason then says. Otherwise Compute fails with *InvalidError when the server

@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"path"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -81,79 +80,98 @@ var defaults = map[string]any{
 	"apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy.whenDeleted": "Retain",
 	"apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy.whenScaled":  "Retain",
 
-	"admissionregistration.v1.MutatingWebhook.failurePolicy":               "Fail",
-	"admissionregistration.v1.MutatingWebhook.matchPolicy":                 "Equivalent",
-	"admissionregistration.v1.MutatingWebhook.namespaceSelector":           map[string]any{},
-	"admissionregistration.v1.MutatingWebhook.objectSelector":              map[string]any{},
-	"admissionregistration.v1.MutatingWebhook.reinvocationPolicy":          "Never",
-	"admissionregistration.v1.MutatingWebhook.timeoutSeconds":              int64(10),
-	"admissionregistration.v1.RuleWithOperations.scope":                    "*",
-	"admissionregistration.v1.ServiceReference.port":                       int64(443),
-	"admissionregistration.v1.ValidatingWebhook.failurePolicy":             "Fail",
-	"admissionregistration.v1.ValidatingWebhook.matchPolicy":               "Equivalent",
-	"admissionregistration.v1.ValidatingWebhook.namespaceSelector":         map[string]any{},
-	"admissionregistration.v1.ValidatingWebhook.objectSelector":            map[string]any{},
-	"admissionregistration.v1.ValidatingWebhook.timeoutSeconds":            int64(10),
-	"autoscaling.v1.HorizontalPodAutoscalerSpec.minReplicas":               int64(1),
-	"autoscaling.v2.HorizontalPodAutoscalerSpec.minReplicas":               int64(1),
-	"batch.v1.CronJobSpec.concurrencyPolicy":                               "Allow",
-	"batch.v1.CronJobSpec.failedJobsHistoryLimit":                          int64(1),
-	"batch.v1.CronJobSpec.successfulJobsHistoryLimit":                      int64(3),
-	"batch.v1.CronJobSpec.suspend":                                         false,
-	"batch.v1.JobSpec.completionMode":                                      "NonIndexed",
-	"batch.v1.JobSpec.manualSelector":                                      false,
-	"batch.v1.JobSpec.parallelism":                                         int64(1),
-	"batch.v1.JobSpec.suspend":                                             false,
-	"batch.v1.PodFailurePolicyOnPodConditionsPattern.status":               "True",
-	"core.v1.ConfigMapVolumeSource.defaultMode":                            int64(420),
-	"core.v1.Container.terminationMessagePath":                             "/dev/termination-log",
-	"core.v1.Container.terminationMessagePolicy":                           "File",
-	"core.v1.ContainerPort.protocol":                                       "TCP",
-	"core.v1.DownwardAPIVolumeSource.defaultMode":                          int64(420),
-	"core.v1.HTTPGetAction.path":                                           "/",
-	"core.v1.HTTPGetAction.scheme":                                         "HTTP",
-	"core.v1.HostPathVolumeSource.type":                                    "",
-	"core.v1.ObjectFieldSelector.apiVersion":                               "v1",
-	"core.v1.PersistentVolumeClaim.apiVersion":                             "v1", // of a claim template
-	"core.v1.PersistentVolumeClaim.kind":                                   "PersistentVolumeClaim",
-	"core.v1.PersistentVolumeClaimSpec.volumeMode":                         "Filesystem",
-	"core.v1.PersistentVolumeClaimStatus.phase":                            "Pending",
-	"core.v1.PersistentVolumeSpec.persistentVolumeReclaimPolicy":           "Retain",
-	"core.v1.PersistentVolumeSpec.volumeMode":                              "Filesystem",
-	"core.v1.PodSpec.dnsPolicy":                                            "ClusterFirst",
-	"core.v1.PodSpec.restartPolicy":                                        "Always",
-	"core.v1.PodSpec.schedulerName":                                        "default-scheduler",
-	"core.v1.PodSpec.securityContext":                                      map[string]any{},
-	"core.v1.PodSpec.terminationGracePeriodSeconds":                        int64(30),
-	"core.v1.Probe.failureThreshold":                                       int64(3),
-	"core.v1.Probe.periodSeconds":                                          int64(10),
-	"core.v1.Probe.successThreshold":                                       int64(1),
-	"core.v1.Probe.timeoutSeconds":                                         int64(1),
-	"core.v1.ProjectedVolumeSource.defaultMode":                            int64(420),
-	"core.v1.ReplicationControllerSpec.replicas":                           int64(1),
-	"core.v1.Secret.type":                                                  "Opaque",
-	"core.v1.SecretVolumeSource.defaultMode":                               int64(420),
-	"core.v1.ServiceAccountTokenProjection.expirationSeconds":              int64(3600),
-	"core.v1.ServicePort.protocol":                                         "TCP",
-	"core.v1.ServiceSpec.sessionAffinity":                                  "None",
-	"core.v1.ServiceSpec.type":                                             "ClusterIP",
-	"networking.v1.IngressClassParametersReference.scope":                  "Cluster",
-	"networking.v1.NetworkPolicyPort.protocol":                             "TCP",
-	"rbac.v1.RoleRef.apiGroup":                                             rbacGroup,
-	"scheduling.v1.PriorityClass.preemptionPolicy":                         "PreemptLowerPriority",
-	"storage.v1.CSIDriverSpec.attachRequired":                              true,
-	"storage.v1.CSIDriverSpec.fsGroupPolicy":                               "ReadWriteOnceWithFSType",
-	"storage.v1.CSIDriverSpec.podInfoOnMount":                              false,
-	"storage.v1.CSIDriverSpec.requiresRepublish":                           false,
-	"storage.v1.CSIDriverSpec.storageCapacity":                             false,
-	"storage.v1.CSIDriverSpec.volumeLifecycleModes":                        []any{"Persistent"},
-	"storage.v1.StorageClass.reclaimPolicy":                                "Delete",
-	"storage.v1.StorageClass.volumeBindingMode":                            "Immediate",
-	"admissionregistration.v1.MatchResources.matchPolicy":                  "Equivalent",
-	"admissionregistration.v1.MatchResources.namespaceSelector":            map[string]any{},
-	"admissionregistration.v1.MatchResources.objectSelector":               map[string]any{},
-	"admissionregistration.v1.MutatingAdmissionPolicySpec.failurePolicy":   "Fail",
-	"admissionregistration.v1.NamedRuleWithOperations.scope":               "*",
+	"admissionregistration.v1.MutatingWebhook.failurePolicy":             "Fail",
+	"admissionregistration.v1.MutatingWebhook.matchPolicy":               "Equivalent",
+	"admissionregistration.v1.MutatingWebhook.namespaceSelector":         map[string]any{},
+	"admissionregistration.v1.MutatingWebhook.objectSelector":            map[string]any{},
+	"admissionregistration.v1.MutatingWebhook.reinvocationPolicy":        "Never",
+	"admissionregistration.v1.MutatingWebhook.timeoutSeconds":            int64(10),
+	"admissionregistration.v1.RuleWithOperations.scope":                  "*",
+	"admissionregistration.v1.ServiceReference.port":                     int64(443),
+	"admissionregistration.v1.ValidatingWebhook.failurePolicy":           "Fail",
+	"admissionregistration.v1.ValidatingWebhook.matchPolicy":             "Equivalent",
+	"admissionregistration.v1.ValidatingWebhook.namespaceSelector":       map[string]any{},
+	"admissionregistration.v1.ValidatingWebhook.objectSelector":          map[string]any{},
+	"admissionregistration.v1.ValidatingWebhook.timeoutSeconds":          int64(10),
+	"autoscaling.v1.HorizontalPodAutoscalerSpec.minReplicas":             int64(1),
+	"autoscaling.v2.HorizontalPodAutoscalerSpec.minReplicas":             int64(1),
+	"batch.v1.CronJobSpec.concurrencyPolicy":                             "Allow",
+	"batch.v1.CronJobSpec.failedJobsHistoryLimit":                        int64(1),
+	"batch.v1.CronJobSpec.successfulJobsHistoryLimit":                    int64(3),
+	"batch.v1.CronJobSpec.suspend":                                       false,
+	"batch.v1.JobSpec.completionMode":                                    "NonIndexed",
+	"batch.v1.JobSpec.manualSelector":                                    false,
+	"batch.v1.JobSpec.parallelism":                                       int64(1),
+	"batch.v1.JobSpec.suspend":                                           false,
+	"batch.v1.PodFailurePolicyOnPodConditionsPattern.status":             "True",
+	"core.v1.ConfigMapVolumeSource.defaultMode":                          int64(420),
+	"core.v1.Container.terminationMessagePath":                           "/dev/termination-log",
+	"core.v1.Container.terminationMessagePolicy":                         "File",
+	"core.v1.ContainerPort.protocol":                                     "TCP",
+	"core.v1.DownwardAPIVolumeSource.defaultMode":                        int64(420),
+	"core.v1.HTTPGetAction.path":                                         "/",
+	"core.v1.HTTPGetAction.scheme":                                       "HTTP",
+	"core.v1.HostPathVolumeSource.type":                                  "",
+	"core.v1.ObjectFieldSelector.apiVersion":                             "v1",
+	"core.v1.PersistentVolumeClaim.apiVersion":                           "v1", // of a claim template
+	"core.v1.PersistentVolumeClaim.kind":                                 "PersistentVolumeClaim",
+	"core.v1.PersistentVolumeClaimSpec.volumeMode":                       "Filesystem",
+	"core.v1.PersistentVolumeClaimStatus.phase":                          "Pending",
+	"core.v1.PersistentVolumeSpec.persistentVolumeReclaimPolicy":         "Retain",
+	"core.v1.PersistentVolumeSpec.volumeMode":                            "Filesystem",
+	"core.v1.PodSpec.dnsPolicy":                                          "ClusterFirst",
+	"core.v1.PodSpec.restartPolicy":                                      "Always",
+	"core.v1.PodSpec.schedulerName":                                      "default-scheduler",
+	"core.v1.PodSpec.securityContext":                                    map[string]any{},
+	"core.v1.PodSpec.terminationGracePeriodSeconds":                      int64(30),
+	"core.v1.Probe.failureThreshold":                                     int64(3),
+	"core.v1.Probe.periodSeconds":                                        int64(10),
+	"core.v1.Probe.successThreshold":                                     int64(1),
+	"core.v1.Probe.timeoutSeconds":                                       int64(1),
+	"core.v1.ProjectedVolumeSource.defaultMode":                          int64(420),
+	"core.v1.ReplicationControllerSpec.replicas":                         int64(1),
+	"core.v1.Secret.type":                                                "Opaque",
+	"core.v1.SecretVolumeSource.defaultMode":                             int64(420),
+	"core.v1.ServiceAccountTokenProjection.expirationSeconds":            int64(3600),
+	"core.v1.ServicePort.protocol":                                       "TCP",
+	"core.v1.ServiceSpec.sessionAffinity":                                "None",
+	"core.v1.ServiceSpec.type":                                           "ClusterIP",
+	"networking.v1.IngressClassParametersReference.scope":                "Cluster",
+	"networking.v1.NetworkPolicyPort.protocol":                           "TCP",
+	"rbac.v1.RoleRef.apiGroup":                                           rbacGroup,
+	"scheduling.v1.PriorityClass.preemptionPolicy":                       "PreemptLowerPriority",
+	"storage.v1.CSIDriverSpec.attachRequired":                            true,
+	"storage.v1.CSIDriverSpec.fsGroupPolicy":                             "ReadWriteOnceWithFSType",
+	"storage.v1.CSIDriverSpec.podInfoOnMount":                            false,
+	"storage.v1.CSIDriverSpec.requiresRepublish":                         false,
+	"storage.v1.CSIDriverSpec.storageCapacity":                           false,
+	"storage.v1.CSIDriverSpec.volumeLifecycleModes":                      []any{"Persistent"},
+	"storage.v1.StorageClass.reclaimPolicy":                              "Delete",
+	"storage.v1.StorageClass.volumeBindingMode":                          "Immediate",
+	"admissionregistration.v1.MatchResources.matchPolicy":                "Equivalent",
+	"admissionregistration.v1.MatchResources.namespaceSelector":          map[string]any{},
+	"admissionregistration.v1.MatchResources.objectSelector":             map[string]any{},
+	"admissionregistration.v1.MutatingAdmissionPolicySpec.failurePolicy": "Fail",
+	"admissionregistration.v1.NamedRuleWithOperations.scope":             "*",
+	"autoscaling.v2.HorizontalPodAutoscalerSpec.metrics": []any{map[string]any{
+		"type": "Resource",
+		"resource": map[string]any{
+			"name":   "cpu",
+			"target": map[string]any{"type": "Utilization", "averageUtilization": int64(80)},
+		},
+	}},
+	"autoscaling.v2.HorizontalPodAutoscalerBehavior.scaleDown": map[string]any{
+		"selectPolicy": "Max",
+		"policies":     []any{map[string]any{"type": "Percent", "value": int64(100), "periodSeconds": int64(15)}},
+	},
+	"autoscaling.v2.HorizontalPodAutoscalerBehavior.scaleUp": map[string]any{
+		"selectPolicy":               "Max",
+		"stabilizationWindowSeconds": int64(0),
+		"policies": []any{
+			map[string]any{"type": "Pods", "value": int64(4), "periodSeconds": int64(15)},
+			map[string]any{"type": "Percent", "value": int64(100), "periodSeconds": int64(15)},
+		},
+	},
 	"discovery.v1.EndpointPort.name":                                       "",
 	"discovery.v1.EndpointPort.protocol":                                   "TCP",
 	"core.v1.ServicePort.nodePort":                                         keeps,
@@ -163,97 +181,4 @@ var defaults = map[string]any{
 	"core.v1.ServiceSpec.ipFamilies":                                       keeps,
 	"core.v1.ServiceSpec.ipFamilyPolicy":                                   keeps,
 	"admissionregistration.v1.ValidatingAdmissionPolicySpec.failurePolicy": "Fail",
-}
-
-const rbacGroup = "rbac.authorization.k8s.io"
-
-// derivedDefaults are the values that depend on the fields beside them.
-var derivedDefaults = map[string]func(siblings map[string]any) (any, bool){
-	"core.v1.Container.imagePullPolicy":                 pullPolicy,
-	"core.v1.Volume.emptyDir":                           volumeSource,
-	"apps.v1.DaemonSetUpdateStrategy.rollingUpdate":     rolling(map[string]any{"maxSurge": int64(0), "maxUnavailable": int64(1)}),
-	"apps.v1.DeploymentStrategy.rollingUpdate":          rolling(map[string]any{"maxSurge": "25%", "maxUnavailable": "25%"}),
-	"core.v1.PodSpec.serviceAccountName":                sibling("serviceAccount"),
-	"core.v1.PodSpec.serviceAccount":                    sibling("serviceAccountName"),
-	"core.v1.ServicePort.targetPort":                    sibling("port"),
-	"core.v1.ServiceSpec.externalTrafficPolicy":         whenType("Cluster", "NodePort", "LoadBalancer"),
-	"core.v1.ServiceSpec.internalTrafficPolicy":         whenType("Cluster", "ClusterIP", "NodePort", "LoadBalancer"),
-	"core.v1.ServiceSpec.allocateLoadBalancerNodePorts": whenType(true, "LoadBalancer"),
-	"networking.v1.NetworkPolicySpec.policyTypes":       policyTypes,
-	"rbac.v1.Subject.apiGroup":                          subjectGroup,
-	"batch.v1.JobSpec.backoffLimit":                     unlessSet("backoffLimitPerIndex", int64(6)),
-	"batch.v1.JobSpec.completions":                      unlessSet("parallelism", int64(1)),
-	"batch.v1.JobSpec.podReplacementPolicy":             unlessSet("podFailurePolicy", "TerminatingOrFailed"),
-}
-
-func sibling(name string) func(map[string]any) (any, bool) {
-	return func(siblings map[string]any) (any, bool) {
-		v, ok := siblings[name]
-		return v, ok
-	}
-}
-
-func unlessSet(name string, def any) func(map[string]any) (any, bool) {
-	return func(siblings map[string]any) (any, bool) {
-		_, set := siblings[name]
-		return def, !set
-	}
-}
-
-func whenType(def any, types ...string) func(map[string]any) (any, bool) {
-	return func(siblings map[string]any) (any, bool) {
-		have, ok := siblings["type"].(string)
-		if !ok {
-			have = "ClusterIP"
-		}
-		for _, t := range types {
-			if t == have {
-				return def, true
-			}
-		}
-		return nil, false
-	}
-}
-
-// rolling is the default of the parameters of a rolling update.
-func rolling(def map[string]any) func(map[string]any) (any, bool) {
-	return func(siblings map[string]any) (any, bool) {
-		t, given := siblings["type"]
-		return def, !given || t == "RollingUpdate"
-	}
-}
-
-// volumeSource makes a volume without a source an empty directory.
-func volumeSource(volume map[string]any) (any, bool) {
-	return map[string]any{}, len(without(volume, "name")) == 0
-}
-
-// pullPolicy is Always for images without a tag or with the tag latest.
-func pullPolicy(container map[string]any) (any, bool) {
-	image, ok := container["image"].(string)
-	if !ok || image == "" {
-		return nil, false
-	}
-	name, _, digested := strings.Cut(image, "@")
-	_, tag, tagged := strings.Cut(path.Base(name), ":")
-	if tag == "latest" || !tagged && !digested {
-		return "Always", true
-	}
-	return "IfNotPresent", true
-}
-
-func policyTypes(policy map[string]any) (any, bool) {
-	types := []any{"Ingress"}
-	if egress, _ := policy["egress"].([]any); len(egress) > 0 {
-		types = append(types, "Egress")
-	}
-	return types, true
-}
-
-func subjectGroup(subject map[string]any) (any, bool) {
-	switch subject["kind"] {
-	case "User", "Group":
-		return rbacGroup, true
-	}
-	return nil, false
 }

@@ -64,14 +64,14 @@ func tidy(obj map[string]any) map[string]any {
 
 func hasEntries(v any) bool { m, ok := v.(map[string]any); return ok && len(m) > 0 }
 
-// expectDefaults looks at the fields that would be gone: the server may put a
-// default there, so that the field stays as it is or gets another value. When
+// expectDefaults looks at the fields that would be gone or blank: the server may
+// put a default there, so that the field stays as it is or gets another value. When
 // nothing but gaps of unknown outcome is found, only the server can tell.
 func (c *comparison) expectDefaults(w *walker, found []difference) ([]difference, error) {
 	var out []difference
 	var gaps int
 	for _, d := range found {
-		if d.Op != Removed {
+		if d.Op != Removed && !(w.native && d.Op == Changed && blank(d)) {
 			out = append(out, d)
 			continue
 		}
@@ -81,7 +81,7 @@ func (c *comparison) expectDefaults(w *walker, found []difference) ([]difference
 			w.found = nil
 			w.value(d.path, d.slot, d.Old, def)
 			out = append(out, w.found...)
-		case c.gap(d):
+		case d.Op == Removed && c.gap(d):
 			gaps++
 			out = append(out, d)
 		default:
@@ -92,6 +92,12 @@ func (c *comparison) expectDefaults(w *walker, found []difference) ([]difference
 		return nil, c.undecided(fmt.Errorf("%s is left empty, and the server may have filled it in", out[0].Path))
 	}
 	return out, nil
+}
+
+// blank reports whether d's new value is one for which the server, too, puts a
+// default: it cannot tell an empty text from none.
+func blank(d difference) bool {
+	return d.New == "" || d.slot.name == "targetPort" && d.New == int64(0)
 }
 
 // gap reports whether d is a field that the server may fill in although nobody
