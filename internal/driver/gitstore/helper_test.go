@@ -15,11 +15,11 @@ import (
 
 // work is a repository that a test makes with git itself.
 type work struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 
-func newWork(t *testing.T) *work {
+func newWork(t testing.TB) *work {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not installed")

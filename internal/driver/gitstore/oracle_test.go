@@ -73,7 +73,7 @@ func compare(t *testing.T, w *work, at source.Tree, commit string) {
 // with deltas, from packs that refer to deltas by id, and from many packs.
 func TestReadsWhatGitReads(t *testing.T) {
 	w := newWork(t)
-	last := w.manifold(600)
+	last := w.manifold(300)
 	local := func(t *testing.T) func(string) source.Tree {
 		l, err := OpenLocal(w.dir, Options{})
 		if err != nil {
@@ -90,7 +90,7 @@ func TestReadsWhatGitReads(t *testing.T) {
 	commits := strings.Fields(w.git("rev-list", "--all"))
 	check := func(t *testing.T, open func(string) source.Tree) {
 		for i, id := range commits {
-			if i%4 == 0 || id == last {
+			if i%6 == 0 || id == last {
 				compare(t, w, open(id), id)
 			}
 		}
