@@ -19,6 +19,8 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
+	"github.com/plumbline-dev/plumbline/internal/driver/helm"
+	"github.com/plumbline-dev/plumbline/internal/driver/kustomize"
 )
 
 const workerEnv = "PLUMB_TEST_WORKER=1"
@@ -60,6 +62,8 @@ func told(texts ...string) render.Result {
 func tools() map[render.Tool]render.Renderer {
 	return map[render.Tool]render.Renderer{
 		render.Directory: render.DirectoryRenderer{},
+		render.Kustomize: kustomize.Renderer{},
+		render.Helm:      helm.Renderer{},
 		"Spent":          &spent{},
 		"Pid": rendererFunc(func(context.Context, render.Request, source.Tree) (render.Result, error) {
 			return told(fmt.Sprint(os.Getpid())), nil
