@@ -19,6 +19,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/driver/helm"
 	"github.com/plumbline-dev/plumbline/internal/driver/kustomize"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 )
@@ -71,7 +72,7 @@ func exit(err error) {
 
 // tools are the template tools that run in worker processes.
 func tools() map[render.Tool]render.Renderer {
-	return map[render.Tool]render.Renderer{render.Kustomize: kustomize.Renderer{}}
+	return map[render.Tool]render.Renderer{render.Kustomize: kustomize.Renderer{}, render.Helm: helm.Renderer{}}
 }
 
 func parse(args []string) (config, error) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +28,7 @@ func newCounters() *counters {
 	c := &counters{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "plumb_api_requests_total", Help: "Requests to API servers about target objects.",
+			Name: "plumb_api_requests_total", Help: "Requests to API servers by verb, resource and status code.",
 		}, []string{"verb", "resource", "code"}),
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "plumb_reconcile_duration_seconds", Help: "Time of each stage of a reconcile.",
@@ -66,6 +68,28 @@ func (c *counters) observe(live *livestate.State, memo *render.Memo, poller *ref
 func (c *counters) request(verb, resource string, code int, _ time.Duration) {
 	c.requests.WithLabelValues(verb, resource, strconv.Itoa(code)).Inc()
 }
+
+// own counts the requests about the users' objects that declare applications.
+func (c *counters) own(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		code := 0
+		if resp != nil {
+			code = resp.StatusCode
+		}
+		verb := strings.ToLower(r.Method)
+		if r.URL.Query().Get("watch") != "" {
+			verb = "watch"
+		}
+		c.requests.WithLabelValues(verb, "(declarations)", strconv.Itoa(code)).Inc()
+		return resp, err
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Stage implements reconcile.Recorder.
 func (c *counters) Stage(stage string, took time.Duration, err error) {

@@ -40,6 +40,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
+	"github.com/plumbline-dev/plumbline/internal/driver/rendercache"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
@@ -62,12 +63,12 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(restConfig, cfg)
+	mgr, err := newManager(restConfig, cfg, counters)
 	if err != nil {
 		return err
 	}
 	settings := argo.Settings{Namespace: cfg.namespace, Tracking: argo.Tracking(cfg.tracking)}
-	direct, err := client.New(restConfig, client.Options{Scheme: mgr.GetScheme()})
+	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func connect(ctx context.Context, restConfig *rest.Config, cfg config, counters 
 	return connection, nil
 }
 
-func newManager(restConfig *rest.Config, cfg config) (manager.Manager, error) {
+func newManager(restConfig *rest.Config, cfg config, counters *counters) (manager.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme, sourcev1.AddToScheme, kustomizev1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -138,6 +139,7 @@ func newManager(restConfig *rest.Config, cfg config) (manager.Manager, error) {
 	}
 	config := rest.CopyConfig(restConfig)
 	config.QPS, config.Burst = -1, 0
+	config.Wrap(counters.own)
 	config.UserAgent = "plumbd/" + version
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return ctrl.NewManager(config, ctrl.Options{
@@ -212,12 +214,16 @@ func (w *wiring) build() error {
 	var control *reconcile.Controller
 	repositoryEvents := make(chan event.GenericEvent, 256)
 	secrets := refresh.Secrets{Reader: w.manager.GetAPIReader(), Namespace: w.cfg.namespace}
-	poller := refresh.New(repositories{w.store}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log}, func(id app.ID) {
-		if id.Kind == sourcev1.GitRepositoryKind {
-			repositoryEvents <- event.GenericEvent{Object: &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: id.Namespace, Name: id.Name}}}
-			return
+	poller := refresh.New(repositories{w.store}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log}, func(news []refresh.News) {
+		var readers []refresh.News
+		for _, n := range news {
+			if n.Reader.Kind != sourcev1.GitRepositoryKind {
+				readers = append(readers, n)
+				continue
+			}
+			repositoryEvents <- event.GenericEvent{Object: &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: n.Reader.Namespace, Name: n.Reader.Name}}}
 		}
-		control.Enqueue(id)
+		control.Revised(context.Background(), readers)
 	})
 	var destination *cluster
 	w.live = livestate.New(livestate.Config{
@@ -241,6 +247,11 @@ func (w *wiring) build() error {
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if err := control.Start(w.manager, w.settings); err != nil {
 		return err
+	}
+	for _, obj := range []client.Object{&v1alpha1.Application{}, &v1alpha1.AppProject{}, &sourcev1.GitRepository{}, &kustomizev1.Kustomization{}} {
+		if _, err := w.manager.GetCache().GetInformer(context.Background(), obj, cache.BlockUntilSynced(false)); err != nil {
+			return err
+		}
 	}
 	w.counters.observe(w.live, w.memo, poller)
 	if w.http, err = newHTTPServer(w.cfg, poller, w.counters, w.manager, w.log); err != nil {
@@ -309,7 +320,7 @@ func (w *wiring) renderers() error {
 		return fmt.Errorf("render workers: %w", err)
 	}
 	w.pool = renderworker.New(renderworker.Options{Command: []string{self, workerCommand}})
-	w.memo = render.NewMemo(render.MemoOptions{})
+	w.memo = render.NewMemo(render.MemoOptions{Codec: rendercache.New()})
 	return nil
 }
 

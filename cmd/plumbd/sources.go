@@ -53,3 +53,7 @@ func (r renders) Render(ctx context.Context, req render.Request, tree source.Tre
 	res, _, err := r.memo.Render(ctx, req, tree, r.tools)
 	return res, err
 }
+
+func (r renders) Digest(req render.Request, tree source.Tree) (string, bool) {
+	return r.memo.Digest(req, tree)
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
+	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[app.ID]
@@ -33,15 +34,22 @@ type Controller struct {
 
 	mu      sync.Mutex
 	queue   queue
-	waiting []app.ID // queued before the controller started
+	waiting []app.ID             // queued before the controller started
+	trail   time.Time            // when the last of the applications that are in no hurry is due
+	late    map[app.ID]time.Time // those applications, and when each is due
 }
+
+// trailPause is the time between two applications that are told of a revision
+// which changes nothing of them: it bounds the status writes of a commit to a
+// repository of many applications.
+const trailPause = 20 * time.Millisecond
 
 // NewController returns a Controller with that many workers; 0 means 16.
 func NewController(r *Reconciler, workers int) *Controller {
 	if workers <= 0 {
 		workers = 16
 	}
-	return &Controller{reconciler: r, workers: workers}
+	return &Controller{reconciler: r, workers: workers, late: map[app.ID]time.Time{}}
 }
 
 // Enqueue asks for a look at an application. It may be called at any time.
@@ -53,6 +61,39 @@ func (c *Controller) Enqueue(id app.ID) {
 		return
 	}
 	c.queue.Add(id)
+}
+
+// Revised queues applications whose repository was polled: at once those that
+// the revision changes, and one after the other, later, those that it leaves as
+// they are, which only have to say so.
+func (c *Controller) Revised(ctx context.Context, news []refresh.News) {
+	var late []app.ID
+	for _, n := range news {
+		if !n.Asked && c.reconciler.Untouched(ctx, n.Reader, n.Revision) {
+			late = append(late, n.Reader)
+			continue
+		}
+		c.Enqueue(n.Reader)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queue == nil {
+		c.waiting = append(c.waiting, late...)
+		return
+	}
+	now := time.Now()
+	for _, id := range late {
+		if due, ok := c.late[id]; ok && due.After(now) {
+			continue
+		}
+		if c.trail.Before(now) {
+			c.trail = now
+			clear(c.late)
+		}
+		c.trail = c.trail.Add(trailPause)
+		c.late[id] = c.trail
+		c.queue.AddAfter(id, c.trail.Sub(now))
+	}
 }
 
 // Start registers the controller with mgr: it watches Applications and

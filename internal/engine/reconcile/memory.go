@@ -8,6 +8,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
 )
 
 // memory is what is kept of an application between reconciles to save work.
@@ -17,6 +18,9 @@ type memory struct {
 	run    *app.Run  // for dialects whose status does not keep it
 	asking int64     // number of the poll that answers the user's refresh; 0: none asked for
 	since  time.Time // when waiting for health began
+
+	rendered render.Request // what was rendered last
+	digest   string         // of its manifests, while the application is in sync with them
 }
 
 // standing is the verdict on one object, valid for one desired and one live state.

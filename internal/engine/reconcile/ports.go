@@ -33,6 +33,7 @@ type Traits struct {
 	Order    plan.Order // of objects
 	Adopts   bool       // objects that stand as desired but belong to others are applied too
 	Strict   bool       // repeated objects are an error
+	Trails   bool       // a revision that changes nothing of an application may be reported a little later
 }
 
 // A Subject is one application as it was loaded, and its dialect's judgement
@@ -77,6 +78,8 @@ type Sources interface {
 // Renders turns a tree into manifests and remembers those it made.
 type Renders interface {
 	Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error)
+	// Digest returns that of the manifests if they are known without rendering.
+	Digest(req render.Request, tree source.Tree) (string, bool)
 }
 
 // Resource is how a cluster serves a kind.

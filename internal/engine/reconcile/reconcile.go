@@ -16,6 +16,8 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
@@ -133,6 +135,9 @@ type session struct {
 	now     time.Time
 
 	out app.Outcome
+
+	rendering render.Request // as it was rendered
+	digest    string         // of the manifests
 }
 
 // run goes through the stages and returns the outcome, and false when there is
@@ -162,8 +167,39 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 		return s.out, true
 	}
 	s.advance(ctx, rev)
-	s.mem.run = s.out.Run
+	s.remember()
 	return s.out, true
+}
+
+// remember keeps what tells cheaply whether a later revision changes anything.
+func (s *session) remember() {
+	digest := ""
+	if s.out.Sync == app.Synced && s.out.Waiting == "" && s.traits.Trails {
+		digest = s.digest
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mem.run = s.out.Run
+	s.mem.rendered, s.mem.digest = s.rendering, digest
+}
+
+// Untouched reports whether a revision leaves everything of an application as
+// it is, so that there is no hurry to look at it. It costs some microseconds.
+func (r *Reconciler) Untouched(ctx context.Context, id app.ID, rev source.Revision) bool {
+	r.mu.Lock()
+	mem := r.memories[id]
+	if mem == nil || mem.digest == "" || rev.ID == "" {
+		r.mu.Unlock()
+		return false
+	}
+	req, digest := mem.rendered, mem.digest
+	r.mu.Unlock()
+	tree, err := r.sources.Tree(ctx, id, rev)
+	if err != nil {
+		return false
+	}
+	now, known := r.renders.Digest(req, tree)
+	return known && now == digest
 }
 
 // refuse ends a reconcile of an application that cannot run as declared; an

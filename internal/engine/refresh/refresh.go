@@ -71,7 +71,7 @@ type Poller struct {
 	repos  Repositories
 	keys   Keys
 	opts   Options
-	notify func(app.ID)
+	notify func([]News)
 	slots  chan struct{}
 
 	mu      sync.Mutex
@@ -86,10 +86,17 @@ type remoteKey struct {
 	secret app.SecretRef
 }
 
+// News is what a poll found out for one reader.
+type News struct {
+	Reader   app.ID
+	Revision source.Revision // newest; zero when none is known
+	Asked    bool            // the reader asked for the poll, or has an error to look at
+}
+
 // New returns a Poller that calls notify, from its own goroutines and without
-// holding a lock, for each reader with something new: another revision, an
-// error that came or went, or a poll it asked for with Now.
-func New(repos Repositories, keys Keys, opts Options, notify func(app.ID)) *Poller {
+// holding a lock, once for each poll with all readers for whom something is
+// new: another revision, an error that came or went, or a poll they asked for.
+func New(repos Repositories, keys Keys, opts Options, notify func([]News)) *Poller {
 	if opts.Interval <= 0 {
 		opts.Interval = 2 * time.Minute
 	}

@@ -155,8 +155,8 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 	if err != nil {
 		p.opts.Logger.Warn("fetch failed", "repository", source.Redact(r.url), "err", err)
 	}
-	for _, reader := range p.conclude(r, refs, full, err) {
-		p.notify(reader)
+	if news := p.conclude(r, refs, full, err); len(news) > 0 {
+		p.notify(news)
 	}
 }
 
@@ -253,7 +253,7 @@ func (p *Poller) Renew() {
 }
 
 // conclude stores the result of a poll and returns the readers to notify.
-func (p *Poller) conclude(r *remote, refs source.Refs, full map[string]string, err error) []app.ID {
+func (p *Poller) conclude(r *remote, refs source.Refs, full map[string]string, err error) []News {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r.polls = r.started
@@ -263,11 +263,12 @@ func (p *Poller) conclude(r *remote, refs source.Refs, full map[string]string, e
 	} else {
 		r.fails, r.at, r.refs, r.full = 0, time.Now(), refs, full
 	}
-	var notify []app.ID
+	var notify []News
 	for reader, want := range r.wants {
 		now, before := r.seen(want), r.told[reader]
-		if r.waiting[reader] || before.Polls == 0 || now.Revision != before.Revision || text(now.Err) != text(before.Err) {
-			notify = append(notify, reader)
+		asked := r.waiting[reader] || before.Polls == 0 || text(now.Err) != text(before.Err)
+		if asked || now.Revision != before.Revision {
+			notify = append(notify, News{Reader: reader, Revision: now.Revision, Asked: asked})
 			r.told[reader] = now
 		}
 	}
