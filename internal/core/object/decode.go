@@ -12,17 +12,19 @@ import (
 
 // Limits bound what a Decoder accepts. A zero field means its default.
 type Limits struct {
-	File     int   // bytes of one file; default DefaultFileLimit
-	Depth    int   // nesting of maps and lists; default DefaultDepthLimit
-	Expanded int64 // bytes of all decoded values with aliases expanded; default DefaultExpandedLimit
+	File      int   // bytes of one file; default DefaultFileLimit
+	Depth     int   // nesting of maps and lists; default DefaultDepthLimit
+	Expanded  int64 // bytes of all decoded values with aliases expanded; default DefaultExpandedLimit
+	Documents int   // of all files together; default DefaultDocumentsLimit
 }
 
 // The defaults of Limits. They are far above what an API server accepts, which
 // is about 1.5 MiB for one object.
 const (
-	DefaultFileLimit     = 32 << 20
-	DefaultDepthLimit    = 500
-	DefaultExpandedLimit = 256 << 20
+	DefaultFileLimit      = 32 << 20
+	DefaultDepthLimit     = 500
+	DefaultExpandedLimit  = 256 << 20
+	DefaultDocumentsLimit = 100_000
 )
 
 // nodeCost is what one value weighs against Limits.Expanded besides its text.
@@ -39,6 +41,7 @@ type Decoder struct {
 	LastKeyWins bool
 
 	spent int64
+	seen  int // documents
 }
 
 // Decode turns one YAML or JSON file into the objects it declares, in order.
@@ -75,11 +78,12 @@ func (d *Decoder) Decode(file string, data []byte) ([]Manifest, error) {
 		}
 		// "{a: b}" is YAML too, and YAML's messages carry lines.
 	}
-	docs, err := parseYAML(data, !d.LastKeyWins)
-	if err != nil {
+	b := d.builder(file)
+	defer b.close()
+	if err := parseYAML(data, !d.LastKeyWins, b.add); err != nil {
 		return nil, inFile(file, err)
 	}
-	return d.build(file, docs)
+	return slices.Clip(b.out), nil
 }
 
 // DecodeJSON is the function DecodeJSON within the decoder's limits.
@@ -128,45 +132,76 @@ type document struct {
 	line  int // where it begins, from 1
 }
 
-// build normalises parsed documents and makes manifests of them.
+// build makes manifests of parsed documents.
 func (d *Decoder) build(file string, docs []document) ([]Manifest, error) {
-	n := normaliser{depthLimit: d.Limits.Depth, limit: d.Limits.Expanded, spent: d.spent}
-	if n.depthLimit == 0 {
-		n.depthLimit = DefaultDepthLimit
-	}
-	if n.limit == 0 {
-		n.limit = DefaultExpandedLimit
-	}
-	defer func() { d.spent = n.spent }()
-
-	out := make([]Manifest, 0, len(docs))
-	index := 0
+	b := d.builder(file)
+	defer b.close()
 	for _, doc := range docs {
-		if doc.value == nil {
-			continue
+		if err := b.add(doc); err != nil {
+			return nil, err
 		}
-		fail := func(err error) error {
-			problem := ProblemNotObject
-			if p, ok := errors.AsType[*problemError](err); ok {
-				problem = p.problem
-			}
-			return &DecodeError{File: file, Document: index, Line: doc.line, Problem: problem, Detail: err.Error()}
-		}
-		value, err := n.value(doc.value, 0)
-		if err != nil {
-			return nil, fail(err)
-		}
-		content, ok := value.(map[string]any)
-		if !ok {
-			return nil, fail(fmt.Errorf("is %s, not a Kubernetes object", nameOf(value)))
-		}
-		out, err = flatten(out, content, Origin{File: file, Index: index})
-		if err != nil {
-			return nil, fail(err)
-		}
-		index++
 	}
-	return slices.Clip(out), nil
+	return slices.Clip(b.out), nil
+}
+
+// builder makes manifests of the documents of one file, one by one, so that a
+// bad one ends the work on the file.
+type builder struct {
+	d     *Decoder
+	file  string
+	n     normaliser
+	docs  int // limit
+	index int
+	out   []Manifest
+}
+
+func (d *Decoder) builder(file string) *builder {
+	b := &builder{d: d, file: file, docs: d.Limits.Documents}
+	b.n = normaliser{depthLimit: d.Limits.Depth, limit: d.Limits.Expanded, spent: d.spent}
+	if b.n.depthLimit == 0 {
+		b.n.depthLimit = DefaultDepthLimit
+	}
+	if b.n.limit == 0 {
+		b.n.limit = DefaultExpandedLimit
+	}
+	if b.docs == 0 {
+		b.docs = DefaultDocumentsLimit
+	}
+	return b
+}
+
+func (b *builder) close() { b.d.spent = b.n.spent }
+
+func (b *builder) add(doc document) error {
+	b.d.seen++
+	if b.d.seen > b.docs {
+		return b.fail(doc, limitError("brings the number of documents above the limit of %d", b.docs))
+	}
+	if doc.value == nil {
+		return nil
+	}
+	value, err := b.n.value(doc.value, 0)
+	if err != nil {
+		return b.fail(doc, err)
+	}
+	content, ok := value.(map[string]any)
+	if !ok {
+		return b.fail(doc, fmt.Errorf("is %s, not a Kubernetes object", nameOf(value)))
+	}
+	b.out, err = flatten(b.out, content, Origin{File: b.file, Index: b.index})
+	if err != nil {
+		return b.fail(doc, err)
+	}
+	b.index++
+	return nil
+}
+
+func (b *builder) fail(doc document, err error) error {
+	problem := ProblemNotObject
+	if p, ok := errors.AsType[*problemError](err); ok {
+		problem = p.problem
+	}
+	return &DecodeError{File: b.file, Document: b.index, Line: doc.line, Problem: problem, Detail: err.Error()}
 }
 
 // flatten appends the object, or the items when it is a list.

@@ -205,6 +205,18 @@ func TestDecoderSharesItsLimit(t *testing.T) {
 	}
 }
 
+func TestManyDocuments(t *testing.T) {
+	d := Decoder{Limits: Limits{Documents: 3}}
+	_, err := d.Decode("a.yaml", []byte(strings.Repeat("---\n"+cm+"a\n", 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Decode("b.yaml", []byte(strings.Repeat("---\n"+cm+"a\n", 2)))
+	if want := "b.yaml: document 2, line 7: brings the number of documents above the limit of 3"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestLastKeyWins(t *testing.T) {
 	d := Decoder{LastKeyWins: true}
 	got, err := d.Decode("a.yaml", []byte(cm+"a\nx: 1\nx: 2\n"))

@@ -19,9 +19,9 @@ type segment struct {
 	line int // of its first byte in the file, from 1
 }
 
-// parseYAML parses every document of a file. If strict, duplicate keys are refused.
-func parseYAML(data []byte, strict bool) ([]document, error) {
-	var docs []document
+// parseYAML parses every document of a file and hands it to yield until that
+// fails. If strict, duplicate keys are refused.
+func parseYAML(data []byte, strict bool, yield func(document) error) error {
 	index := 0
 	for _, s := range split(data) {
 		line, ok := s.firstContent()
@@ -30,16 +30,18 @@ func parseYAML(data []byte, strict bool) ([]document, error) {
 		}
 		values, err := s.parse(strict)
 		if err != nil {
-			return nil, yamlError(err, index, s.line)
+			return yamlError(err, index, s.line)
 		}
 		for _, v := range values {
-			docs = append(docs, document{value: v, line: line})
+			if err := yield(document{value: v, line: line}); err != nil {
+				return err
+			}
 			if v != nil {
 				index++
 			}
 		}
 	}
-	return docs, nil
+	return nil
 }
 
 // split cuts a file at its document markers: lines that begin with "---" or

@@ -16,10 +16,10 @@ import (
 
 // Key identifies an object in a cluster regardless of its API version.
 type Key struct {
-	Group     string
-	Kind      string
-	Namespace string // empty for cluster-scoped objects
-	Name      string
+	Group     string `json:"group,omitempty"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"` // empty for cluster-scoped objects
+	Name      string `json:"name"`
 }
 
 // KeyOf returns the key of obj as it is written, without defaulting its namespace.
