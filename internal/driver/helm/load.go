@@ -125,7 +125,7 @@ func (w *chartWalk) dir(dir string, links int) error {
 		if w.root != "." {
 			rel = strings.TrimPrefix(name, w.root+"/")
 		}
-		info, err := w.tree.Stat(name)
+		info, err := w.info(name, e)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -150,6 +150,14 @@ func (w *chartWalk) dir(dir string, links int) error {
 		}
 	}
 	return nil
+}
+
+// info describes an entry, or what it links to.
+func (w *chartWalk) info(name string, e fs.DirEntry) (fs.FileInfo, error) {
+	if e.Type()&fs.ModeSymlink != 0 {
+		return w.tree.Stat(name)
+	}
+	return e.Info()
 }
 
 var utf8BOM = []byte("\xef\xbb\xbf")
