@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,16 +69,19 @@ func changes(old, now []plan.Item) ([]finding, []error) {
 	for key, item := range after {
 		was, existed := before[key]
 		if !existed {
+			if err := valid(item.Object); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", cmp.Or(item.Origin.File, "?"), err))
+			}
 			out = append(out, finding{
 				Change: diff.Change{Key: key, Kind: diff.Create, Reason: "new in " + cmp.Or(item.Origin.File, "the rendered output")},
 				new:    item.Object,
 			})
 			continue
 		}
-		change, err := changed(was.Object, item.Object)
+		change, err := diff.Between(was.Object, item.Object, core.Builtin())
 		switch {
 		case err != nil:
-			problems = append(problems, fmt.Errorf("%s: %w", cmp.Or(item.Origin.File, key.String()), err))
+			problems = append(problems, fmt.Errorf("%s: %w", cmp.Or(item.Origin.File, "?"), err))
 		case change.OutOfSync():
 			out = append(out, finding{Change: change, old: was.Object, new: item.Object})
 		}
@@ -101,68 +103,8 @@ func sortFindings(list []finding) {
 	slices.SortFunc(list, func(a, b finding) int { return a.Key.Compare(b.Key) })
 }
 
-// comparing is the field manager that stands for whoever applied the old state.
-const comparing = "plumb-diff"
-
-// changed says what applying the new object would change had the old one been
-// applied before. Types decide what a difference is; where they are not known
-// or do not fit the old object, values do.
-func changed(old, now *unstructured.Unstructured) (diff.Change, error) {
-	oldVersion, newVersion := old.GetAPIVersion(), now.GetAPIVersion()
-	if oldVersion != newVersion {
-		old = old.DeepCopy()
-		old.SetAPIVersion(newVersion)
-	}
-	gvk := now.GroupVersionKind()
-	change, err := computed(old, now, builtinSchemas(gvk))
-	if undecided := (*diff.UndecidedError)(nil); errors.As(err, &undecided) {
-		change, err = computed(old, now, (&core.Set{}).WithUntyped(gvk))
-	}
-	if err != nil || oldVersion == newVersion {
-		return change, err
-	}
-	change.Kind = diff.Update
-	change.Fields = append([]diff.Field{{Path: "apiVersion", Op: diff.Changed, Old: oldVersion, New: newVersion}}, change.Fields...)
-	return change, nil
-}
-
-func computed(old, now *unstructured.Unstructured, schemas *core.Set) (diff.Change, error) {
-	live, err := claimed(old, schemas)
-	if err != nil {
-		return diff.Change{}, &diff.UndecidedError{Key: object.KeyOf(now), Cause: err}
-	}
-	return diff.Compute(diff.Input{Desired: now, Live: live, Manager: comparing, Schemas: schemas})
-}
-
-// claimed returns obj as it would stand in a cluster after an apply: with every
-// field claimed by its manager.
-func claimed(obj *unstructured.Unstructured, schemas *core.Set) (*unstructured.Unstructured, error) {
-	gvk := obj.GroupVersionKind()
-	converter, err := schemas.Converter(gvk)
-	if err != nil {
-		return nil, err
-	}
-	out := obj.DeepCopy()
-	delete(out.Object, "status")
-	typed, err := converter.ObjectToTyped(out)
-	if err != nil {
-		return nil, err
-	}
-	set, err := typed.ToFieldSet()
-	if err != nil {
-		return nil, err
-	}
-	raw, err := set.ToJSON()
-	if err != nil {
-		return nil, err
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return nil, err
-	}
-	entry := map[string]any{
-		"manager": comparing, "operation": "Apply", "apiVersion": gvk.GroupVersion().String(),
-		"fieldsType": "FieldsV1", "fieldsV1": fields,
-	}
-	return out, unstructured.SetNestedSlice(out.Object, []any{entry}, "metadata", "managedFields")
+// valid fails when the server would refuse a new object.
+func valid(obj *unstructured.Unstructured) error {
+	_, err := diff.Compute(diff.Input{Desired: obj, Manager: "plumb", Schemas: builtinSchemas(obj.GroupVersionKind())})
+	return err
 }

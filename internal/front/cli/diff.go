@@ -68,6 +68,9 @@ func (c *command) diff(ctx context.Context, f diffFlags, args []string) error {
 	if err := c.printDifferences(format, found); err != nil {
 		return err
 	}
+	if f.against == "" && format == formatText {
+		c.sayNext(found)
+	}
 	var problems []error
 	differs := false
 	for _, d := range found {
@@ -208,6 +211,25 @@ func (c *comparison) difference(title string) difference {
 	}
 	sortFindings(d.findings)
 	return d
+}
+
+// sayNext names the command that applies the differences from the cluster.
+func (c *command) sayNext(found []difference) {
+	for _, d := range found {
+		prunes := 0
+		for _, f := range d.findings {
+			if f.Kind == diff.Prune {
+				prunes++
+			}
+		}
+		switch {
+		case len(d.findings) == 0:
+		case prunes > 0:
+			c.say("Once this is in the repository, run %q to apply; what is to be removed needs --prune.", "plumb sync "+d.title)
+		default:
+			c.say("Once this is in the repository, run %q to apply.", "plumb sync "+d.title)
+		}
+	}
 }
 
 func (c *command) printDifferences(format string, found []difference) error {

@@ -52,7 +52,7 @@ func (c *command) render(ctx context.Context, f sourceFlags, args []string) erro
 			return err
 		}
 		if len(items) == 0 && u.decl == nil {
-			return fmt.Errorf("path %q: holds no manifest: neither a kustomization, nor a chart, nor YAML or JSON files with objects", u.title)
+			return fmt.Errorf("%s: holds no manifest: neither a kustomization, nor a chart, nor YAML or JSON files with objects", u.title)
 		}
 		if len(items) == 0 {
 			c.say("%s: path %q renders to no object", u.title, u.request.Path)

@@ -73,12 +73,12 @@ func (c *command) units(f sourceFlags, args []string) (*workspace, []unit, error
 	if err != nil {
 		return nil, nil, err
 	}
-	req, err := c.directoryRequest(f, path, filepath.Base(args[0]))
+	req, err := c.directoryRequest(f, path, filepath.Base(w.file(path)))
 	if err != nil {
 		w.Close()
 		return nil, nil, err
 	}
-	return w, []unit{{title: path, request: req}}, nil
+	return w, []unit{{title: filepath.ToSlash(filepath.Clean(args[0])), request: req}}, nil
 }
 
 func (c *command) directoryRequest(f sourceFlags, path, base string) (render.Request, error) {

@@ -84,6 +84,9 @@ func (w *workspace) at(ref source.Ref) (source.Tree, error) {
 	return tree, nil
 }
 
+// file returns where a path of the workspace is on disk.
+func (w *workspace) file(path string) string { return filepath.Join(w.dir, filepath.FromSlash(path)) }
+
 // enclosing returns the repository that a directory is in, and false for none.
 func enclosing(dir string) (string, bool) {
 	dir, err := filepath.Abs(dir)
