@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,8 +23,13 @@ import (
 )
 
 // dialects are the kinds of applications that the commands know.
-func dialects(controlPlane string) []cli.Dialect {
-	return []cli.Dialect{argoDialect{argo.Settings{Namespace: controlPlane}}, fluxDialect{}}
+func dialects(marks cli.Marks) ([]cli.Dialect, error) {
+	tracking := argo.Tracking(marks.Tracking)
+	if !slices.Contains([]argo.Tracking{argo.TrackByAnnotation, argo.TrackByLabel, argo.TrackByBoth}, tracking) {
+		return nil, fmt.Errorf("--resource-tracking %q: is none of annotation, label, annotation+label", marks.Tracking)
+	}
+	settings := argo.Settings{Namespace: marks.ControlPlane, Tracking: tracking}
+	return []cli.Dialect{argoDialect{settings}, fluxDialect{}}, nil
 }
 
 // argoDialect is Argo CD's Application.
@@ -158,6 +164,9 @@ func (d argoDialect) Sync(obj *unstructured.Unstructured, want cli.SyncOptions, 
 		sync.SyncOptions = sp.SyncOptions
 	}
 	for _, s := range want.Only {
+		if !declares(a, s) {
+			return cli.Request{}, fmt.Errorf("--resource %s:%s:%s: the application has no such object", s.Group, s.Kind, s.Name)
+		}
 		sync.Resources = append(sync.Resources, v1alpha1.SyncResource{Group: s.Group, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name})
 	}
 	patch, err := json.Marshal(map[string]any{
@@ -165,6 +174,14 @@ func (d argoDialect) Sync(obj *unstructured.Unstructured, want cli.SyncOptions, 
 		"operation": v1alpha1.Operation{Sync: sync, InitiatedBy: v1alpha1.OperationInitiator{Username: want.User}},
 	})
 	return cli.Request{Patch: patch, Answer: syncAnswer(a.Status.OperationState)}, err
+}
+
+// declares reports whether a selector picks an object that the last comparison
+// found; before there was one, everything may be.
+func declares(a *v1alpha1.Application, s app.Selector) bool {
+	return len(a.Status.Resources) == 0 || slices.ContainsFunc(a.Status.Resources, func(r v1alpha1.ResourceStatus) bool {
+		return s.Matches(object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name})
+	})
 }
 
 // syncAnswer reads the state of the operation that follows the one before.

@@ -12,7 +12,11 @@ import (
 )
 
 // declared reads the applications that files declare.
-func (c *command) declared(files []string, controlPlane string) ([]Declaration, error) {
+func (c *command) declared(files []string, marks Marks) ([]Declaration, error) {
+	dialects, err := c.Dialects(marks)
+	if err != nil {
+		return nil, err
+	}
 	var objects []*unstructured.Unstructured
 	for _, file := range files {
 		found, err := c.readObjects(file)
@@ -25,7 +29,7 @@ func (c *command) declared(files []string, controlPlane string) ([]Declaration, 
 	var seen []string
 	for _, obj := range objects {
 		seen = append(seen, obj.GetKind())
-		dialect := c.dialectOf(obj, controlPlane)
+		dialect := dialectOf(obj, dialects)
 		if dialect == nil {
 			continue
 		}
@@ -49,11 +53,11 @@ func (c *command) declared(files []string, controlPlane string) ([]Declaration, 
 	if len(seen) > 0 {
 		found = strings.Join(slices.Compact(seen), ", ")
 	}
-	return nil, fmt.Errorf("%s: declares no %s: it holds %s", strings.Join(files, ", "), c.kindNames(controlPlane), found)
+	return nil, fmt.Errorf("%s: declares no %s: it holds %s", strings.Join(files, ", "), kindNames(dialects), found)
 }
 
-func (c *command) dialectOf(obj *unstructured.Unstructured, controlPlane string) Dialect {
-	for _, d := range c.Dialects(controlPlane) {
+func dialectOf(obj *unstructured.Unstructured, dialects []Dialect) Dialect {
+	for _, d := range dialects {
 		if d.Kind().GroupKind() == obj.GroupVersionKind().GroupKind() {
 			return d
 		}
@@ -61,9 +65,9 @@ func (c *command) dialectOf(obj *unstructured.Unstructured, controlPlane string)
 	return nil
 }
 
-func (c *command) kindNames(controlPlane string) string {
+func kindNames(dialects []Dialect) string {
 	var names []string
-	for _, d := range c.Dialects(controlPlane) {
+	for _, d := range dialects {
 		names = append(names, d.Kind().Kind)
 	}
 	return strings.Join(names, " or ")

@@ -177,9 +177,9 @@ func (c *command) liveUnits(ctx context.Context, f sourceFlags, args []string) (
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		return w, units, cluster, c.completeStates(ctx, cluster, units, f.controlPlane)
+		return w, units, cluster, c.completeStates(ctx, cluster, units, f.marks)
 	}
-	dialect, obj, err := c.find(ctx, cluster, args[0], f.controlPlane)
+	dialect, obj, err := c.find(ctx, cluster, args[0], f.marks)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -17,8 +17,8 @@ type name struct {
 	name      string
 }
 
-func (c *command) parseName(text, controlPlane string) (name, error) {
-	n := name{dialects: c.Dialects(controlPlane), namespace: c.namespace}
+func (c *command) parseName(text string, dialects []Dialect) (name, error) {
+	n := name{dialects: dialects, namespace: c.namespace}
 	parts := strings.Split(text, "/")
 	if len(parts) > 1 {
 		if d := dialectCalled(n.dialects, parts[0]); d != nil {
@@ -93,8 +93,12 @@ func list(ctx context.Context, cluster Objects, dialects []Dialect, namespace st
 }
 
 // find returns the one application that a name stands for.
-func (c *command) find(ctx context.Context, cluster Objects, text, controlPlane string) (Dialect, *unstructured.Unstructured, error) {
-	n, err := c.parseName(text, controlPlane)
+func (c *command) find(ctx context.Context, cluster Objects, text string, marks Marks) (Dialect, *unstructured.Unstructured, error) {
+	dialects, err := c.Dialects(marks)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := c.parseName(text, dialects)
 	if err != nil {
 		return nil, nil, err
 	}

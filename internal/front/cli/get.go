@@ -55,22 +55,26 @@ func (c *command) get(ctx context.Context, f getFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	dialects, err := c.Dialects(defaultMarks)
+	if err != nil {
+		return err
+	}
 	namespace := c.namespace
 	if f.all {
 		namespace = ""
 	}
 	var all []found
 	if len(args) > 0 {
-		dialect, obj, err := c.find(ctx, cluster, args[0], defaultControlPlane)
+		dialect, obj, err := c.find(ctx, cluster, args[0], defaultMarks)
 		if err != nil {
 			return err
 		}
 		all = []found{{dialect, obj}}
-	} else if all, err = list(ctx, cluster, c.Dialects(defaultControlPlane), namespace); err != nil {
+	} else if all, err = list(ctx, cluster, dialects, namespace); err != nil {
 		return err
 	}
 	if f.watch {
-		return c.follow(ctx, cluster, all, watched{format: format, namespace: namespace, single: len(args) > 0})
+		return c.follow(ctx, cluster, all, watched{dialects: dialects, format: format, namespace: namespace, single: len(args) > 0})
 	}
 	return c.printSummaries(format, summaries(all), len(args) > 0)
 }
@@ -139,6 +143,7 @@ func shortRevision(text string) string {
 
 // watched says what to follow and how to print it.
 type watched struct {
+	dialects          []Dialect
 	format, namespace string
 	single            bool
 }
@@ -166,14 +171,15 @@ func (c *command) follow(ctx context.Context, cluster Objects, start []found, w 
 			}
 		}
 	}
-	dialects, where := c.Dialects(defaultControlPlane), Where{Namespace: w.namespace}
+	dialects, where := w.dialects, Where{Namespace: w.namespace}
 	if w.single {
 		dialects = []Dialect{start[0].dialect}
 		where = Where{Namespace: start[0].object.GetNamespace(), Name: start[0].object.GetName()}
 	}
 	errs := make([]error, len(dialects))
 	var wait sync.WaitGroup
-	ctx, cancel := context.WithCancel(ctx)
+	asked := ctx
+	ctx, cancel := context.WithCancel(asked)
 	defer cancel()
 	for i, d := range dialects {
 		wait.Go(func() {
@@ -185,6 +191,9 @@ func (c *command) follow(ctx context.Context, cluster Objects, start []found, w 
 		})
 	}
 	wait.Wait()
+	if asked.Err() != nil {
+		return nil // to be interrupted is how a watch ends
+	}
 	return firstReal(errs)
 }
 

@@ -111,7 +111,7 @@ func (c *command) compareAll(ctx context.Context, f sourceFlags, liveDir string)
 		if err != nil {
 			return nil, err
 		}
-		if err := c.completeStates(ctx, cluster, units, f.controlPlane); err != nil {
+		if err := c.completeStates(ctx, cluster, units, f.marks); err != nil {
 			return nil, err
 		}
 		live, seen = cluster, clusterView{cluster}
@@ -132,10 +132,14 @@ func (c *command) compareAll(ctx context.Context, f sourceFlags, liveDir string)
 }
 
 // completeStates reads what the cluster remembers of applications that come from files.
-func (c *command) completeStates(ctx context.Context, cluster Cluster, units []unit, controlPlane string) error {
+func (c *command) completeStates(ctx context.Context, cluster Cluster, units []unit, marks Marks) error {
+	dialects, err := c.Dialects(marks)
+	if err != nil {
+		return err
+	}
 	for _, u := range units {
 		id := u.decl.App.ID
-		for _, d := range c.Dialects(controlPlane) {
+		for _, d := range dialects {
 			if d.Kind().Kind != id.Kind {
 				continue
 			}

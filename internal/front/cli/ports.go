@@ -28,13 +28,19 @@ type Ports struct {
 	Getenv   func(string) string
 	Now      func() time.Time
 
-	// Dialects returns the kinds of applications, for a control plane in the
-	// given namespace.
-	Dialects       func(controlPlane string) []Dialect
+	Dialects       func(Marks) ([]Dialect, error) // the kinds of applications
 	Renderer       render.Renderer
 	OpenRepository func(dir string) (Repository, error)
 	Connect        func(ctx context.Context, to ClusterFlags) (Cluster, error)
 }
+
+// Marks are what a server was told about how objects show their Application.
+type Marks struct {
+	ControlPlane string // namespace of the control plane
+	Tracking     string // annotation, label or annotation+label
+}
+
+var defaultMarks = Marks{ControlPlane: "argocd", Tracking: "annotation"}
 
 // ClusterFlags say which cluster to talk to; empty fields mean the kubeconfig's choice.
 type ClusterFlags struct {

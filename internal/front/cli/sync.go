@@ -66,7 +66,7 @@ func (c *command) sync(ctx context.Context, f syncFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	dialect, obj, err := c.find(ctx, cluster, text, defaultControlPlane)
+	dialect, obj, err := c.find(ctx, cluster, text, defaultMarks)
 	if err != nil {
 		return err
 	}

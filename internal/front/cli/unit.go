@@ -19,10 +19,10 @@ import (
 
 // sourceFlags say what to render.
 type sourceFlags struct {
-	files        []string
-	repo         string
-	revision     string
-	controlPlane string
+	files    []string
+	repo     string
+	revision string
+	marks    Marks
 
 	release     string
 	valueFiles  []string
@@ -31,15 +31,18 @@ type sourceFlags struct {
 	kubeVersion string
 }
 
-// defaultControlPlane is where Argo CD is installed unless told otherwise.
-const defaultControlPlane = "argocd"
+func (m *Marks) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&m.ControlPlane, "argocd-namespace", defaultMarks.ControlPlane, "namespace of the control plane, as the server was told; marks of other namespaces' Applications carry their namespace")
+	flags.StringVar(&m.Tracking, "resource-tracking", defaultMarks.Tracking, "how objects show their Application, as the server was told: annotation, label or annotation+label")
+}
 
 func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.files, "filename", "f", nil, "file with Application or Kustomization objects, - for the standard input; may be repeated")
 	flags.StringVar(&f.repo, "repo", "", "local repository; by default the one that DIR or the working directory is in")
 	flags.StringVar(&f.revision, "revision", "", "branch, tag or commit to read; by default the files as they are on disk")
-	flags.StringVar(&f.controlPlane, "control-plane", defaultControlPlane, "namespace of the control plane; it decides how Applications mark their objects")
+	f.marks.add(cmd)
 	flags.StringVar(&f.kubeVersion, "kube-version", "", "Kubernetes version that charts are told of; by default the one whose kinds are built in, or the cluster's")
 }
 
@@ -103,7 +106,7 @@ func (c *command) directoryRequest(f sourceFlags, path, base string) (render.Req
 }
 
 func (c *command) applicationUnits(f sourceFlags) (*workspace, []unit, error) {
-	decls, err := c.declared(f.files, f.controlPlane)
+	decls, err := c.declared(f.files, f.marks)
 	if err != nil {
 		return nil, nil, err
 	}
