@@ -1,8 +1,10 @@
 #!/bin/sh
-# Builds the sandbox to the path given as the only argument. The first build
-# compiles Kubernetes and takes minutes; one without changes takes seconds.
+# Builds the sandbox to the path given as the first argument; further ones go to
+# go build. The first build compiles Kubernetes and takes minutes; one without
+# changes takes seconds.
 set -eu
-out=${1:?usage: build.sh OUTPUT}
+out=${1:?usage: build.sh OUTPUT [GO BUILD FLAG...]}
+shift
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$(dirname "$0")"
 
@@ -12,4 +14,4 @@ version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
 minor=${version#v1.}
 flags="-s -w -X $module.gitVersion=$version -X $module.gitMajor=1 -X $module.gitMinor=${minor%%.*} -X $module.gitTreeState=clean"
 
-GOWORK=off GOFLAGS='' exec go build -buildvcs=false -tags kustomize_disable_go_plugin_support -ldflags "$flags" -o "$out" .
+GOWORK=off GOFLAGS='' exec go build -buildvcs=false -tags kustomize_disable_go_plugin_support -ldflags "$flags" -o "$out" "$@" .

@@ -1,0 +1,82 @@
+# Everything that is done with this repository. `make help` lists it.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The tag keeps 40 MB of plugin support, which is never used, out of the programs.
+TAGS    := -tags kustomize_disable_go_plugin_support
+LDFLAGS := -ldflags "-s -w -X main.version=$(VERSION)"
+GO      := go
+APPS    := 1000
+FUZZTIME := 20s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: build ## start a cluster, a git server and Plumbline here, and watch it work until Ctrl-C
+	@exec bin/demo up
+
+.PHONY: down
+down: bin/demo ## end what `make up` started and remove what it kept
+	@bin/demo down
+
+.PHONY: build
+build: programs bin/sandbox ## build the programs into bin/
+
+.PHONY: programs
+programs: bin/plumbd bin/plumb bin/demo
+
+# The go command knows best what is out of date, and asking it costs little.
+.PHONY: bin/plumbd bin/plumb bin/demo bin/sandbox
+bin/plumbd bin/plumb: bin/%:
+	@test -x $@ || echo "building $* (about two minutes the first time)"
+	@$(GO) build $(TAGS) $(LDFLAGS) -o $@ ./cmd/$*
+
+bin/demo:
+	@$(GO) build $(TAGS) $(LDFLAGS) -o $@ ./demo
+
+bin/sandbox:
+	@test -x $@ || echo "building sandbox: a whole Kubernetes, about ten minutes on two cores the first time"
+	@sandbox/build.sh $@ -v 2>&1 | awk -f dev/progress.awk
+
+.PHONY: check
+check: ## the fast gate: build, vet, format, unit tests of core, dialect, engine and architecture
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; }
+	$(GO) build $(TAGS) ./...
+	$(GO) vet $(TAGS) ./...
+	$(GO) test $(TAGS) . ./api/... ./internal/core/... ./internal/dialect/... ./internal/engine/...
+
+.PHONY: test
+test: build ## every test there is: units, scenarios, drivers and sandbox against a real API server
+	@$(GO) run ./dev/alltests
+
+.PHONY: scenario
+scenario: build ## whole stories against a real API server
+	$(GO) test $(TAGS) -count=1 ./scenario/...
+
+.PHONY: race
+race: build ## the same under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 $(GO) run ./dev/alltests -race
+
+.PHONY: bench
+bench: build ## measure against the machine's own limit: make bench APPS=1000 BENCHFLAGS=...
+	$(GO) run $(TAGS) ./bench -apps $(APPS) $(BENCHFLAGS)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | while read -r file target; do \
+		echo "$$target in $$(dirname $$file)"; \
+		( cd "$$(dirname $$file)" && $(GO) test $(TAGS) -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) . ); \
+	done
+
+.PHONY: generate
+generate: ## write generated files anew
+	$(GO) generate $(TAGS) ./...
+
+.PHONY: clean
+clean: ## remove bin/
+	rm -rf bin

@@ -1,0 +1,7 @@
+# Says now and then how far a "go build -v" is. In go its words; out come one
+# line for every hundred packages, and everything that is not a package.
+/^[a-zA-Z0-9._\/-]+$/ {
+	if (++n % 100 == 0) { printf "  compiled %d of about 2200 packages\n", n; fflush() }
+	next
+}
+{ print; fflush() }
