@@ -14,6 +14,15 @@ type Limits struct {
 	Documents int   // of all files together; default DefaultDocumentsLimit
 }
 
+// Keys says what becomes of equal keys in a mapping.
+type Keys int
+
+// What may become of them.
+const (
+	UniqueKeys  Keys = iota // they are an error
+	LastKeyWins             // the last one counts
+)
+
 // The defaults of Limits. They are far above what an API server accepts, which
 // is about 1.5 MiB for one object.
 const (
@@ -32,9 +41,8 @@ const nodeCost = 16
 type Decoder struct {
 	Limits Limits
 
-	// LastKeyWins takes the last of several equal keys of a YAML mapping
-	// instead of refusing the file.
-	LastKeyWins bool
+	// Keys says what becomes of equal keys in a YAML mapping.
+	Keys Keys
 
 	spent int64
 	seen  int // documents
@@ -76,7 +84,7 @@ func (d *Decoder) Decode(file string, data []byte) ([]Manifest, error) {
 	}
 	b := d.builder(file)
 	defer b.close()
-	if err := parseYAML(data, !d.LastKeyWins, b.add); err != nil {
+	if err := parseYAML(data, d.Keys, b.add); err != nil {
 		return nil, inFile(file, err)
 	}
 	return slices.Clip(b.out), nil

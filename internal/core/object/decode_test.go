@@ -218,7 +218,7 @@ func TestManyDocuments(t *testing.T) {
 }
 
 func TestLastKeyWins(t *testing.T) {
-	d := Decoder{LastKeyWins: true}
+	d := Decoder{Keys: LastKeyWins}
 	got, err := d.Decode("a.yaml", []byte(cm+"a\nx: 1\nx: 2\n"))
 	if err != nil || got[0].Object.Object["x"] != int64(2) {
 		t.Errorf("%v %v", got, err)

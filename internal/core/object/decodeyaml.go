@@ -20,15 +20,15 @@ type segment struct {
 }
 
 // parseYAML parses every document of a file and hands it to yield until that
-// fails. If strict, duplicate keys are refused.
-func parseYAML(data []byte, strict bool, yield func(document) error) error {
+// fails.
+func parseYAML(data []byte, keys Keys, yield func(document) error) error {
 	index := 0
 	for _, s := range split(data) {
 		line, ok := s.firstContent()
 		if !ok {
 			continue
 		}
-		values, err := s.parse(strict)
+		values, err := s.parse(keys)
 		if err != nil {
 			return yamlError(err, index, s.line)
 		}
@@ -100,13 +100,13 @@ func (s segment) firstContent() (int, bool) {
 
 // parse decodes the segment, usually into one value. It is more than one only
 // where the parser sees line breaks that split does not (a lone carriage return).
-func (s segment) parse(strict bool) (values []any, err error) {
+func (s segment) parse(keys Keys) (values []any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			values, err = nil, fmt.Errorf("parser gave up: %v", r)
 		}
 	}()
-	values, err = decodeAll(yaml2.NewDecoder(bytes.NewReader(s.text)), strict)
+	values, err = decodeAll(yaml2.NewDecoder(bytes.NewReader(s.text)), keys)
 	if !isDuplicate(err) || !bytes.Contains(s.text, []byte("<<")) {
 		return values, err
 	}
@@ -115,11 +115,11 @@ func (s segment) parse(strict bool) (values []any, err error) {
 	if err := findDuplicate(s.text); err != nil {
 		return nil, err
 	}
-	return decodeAll(yaml2.NewDecoder(bytes.NewReader(s.text)), false)
+	return decodeAll(yaml2.NewDecoder(bytes.NewReader(s.text)), LastKeyWins)
 }
 
-func decodeAll(d *yaml2.Decoder, strict bool) ([]any, error) {
-	d.SetStrict(strict)
+func decodeAll(d *yaml2.Decoder, keys Keys) ([]any, error) {
+	d.SetStrict(keys == UniqueKeys)
 	var out []any
 	for {
 		var v any

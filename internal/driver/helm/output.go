@@ -54,9 +54,9 @@ func (o *output) add(name string, text []byte) error {
 	manifests, err := o.decoder.Decode(file, text)
 	if bad, ok := errors.AsType[*object.DecodeError](err); ok && bad.Problem == object.ProblemDuplicateKey {
 		o.job.warnings = append(o.job.warnings, fmt.Sprintf("%s (in the rendered text); the last one counts", bad))
-		o.decoder.LastKeyWins = true
+		o.decoder.Keys = object.LastKeyWins
 		manifests, err = o.decoder.Decode(file, text)
-		o.decoder.LastKeyWins = false
+		o.decoder.Keys = object.UniqueKeys
 	}
 	if err != nil {
 		return fmt.Errorf("%w (in the rendered text)", err)

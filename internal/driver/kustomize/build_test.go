@@ -22,14 +22,14 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
-type refuse struct{ t *testing.M }
+type noNetwork struct{}
 
-func (refuse) RoundTrip(r *http.Request) (*http.Response, error) {
+func (noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	panic("a build went to the network: " + r.URL.String())
 }
 
 func TestMain(m *testing.M) {
-	http.DefaultTransport = refuse{}
+	http.DefaultTransport = noNetwork{}
 	os.Setenv("PATH", "") // git must not be found
 	os.Exit(m.Run())
 }

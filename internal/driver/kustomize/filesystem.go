@@ -20,7 +20,7 @@ import (
 // kustomization that is read before the library acts on it.
 type fileSystem struct {
 	build *build
-	alone bool // no other build runs in this process
+	in    company
 
 	configs map[string]bool // files that configure generators and transformers
 	fault   error           // the first thing the build must not survive
@@ -28,8 +28,8 @@ type fileSystem struct {
 
 var _ filesys.FileSystem = (*fileSystem)(nil)
 
-func newFileSystem(b *build, alone bool) *fileSystem {
-	return &fileSystem{build: b, alone: alone, configs: map[string]bool{}}
+func newFileSystem(b *build, in company) *fileSystem {
+	return &fileSystem{build: b, in: in, configs: map[string]bool{}}
 }
 
 func abs(name string) string { return path.Join("/", name) }

@@ -62,9 +62,9 @@ func (Renderer) Render(ctx context.Context, req render.Request, tree source.Tree
 	if err := ctx.Err(); err != nil {
 		return render.Result{}, err
 	}
-	built, err := b.run(false)
+	built, err := b.run(shared)
 	if errors.Is(err, errOwnSchema) {
-		built, err = b.run(true)
+		built, err = b.run(alone)
 	}
 	if err != nil {
 		return render.Result{}, err
@@ -73,11 +73,19 @@ func (Renderer) Render(ctx context.Context, req render.Request, tree source.Tree
 	if err != nil {
 		return render.Result{}, err
 	}
-	return render.Result{Tool: render.Kustomize, Manifests: manifests, Warnings: b.warnings, Digest: render.Digest(manifests)}, nil
+	return render.Result{Tool: render.Kustomize, Manifests: manifests, Digest: render.Digest(manifests)}, nil
 }
 
 // errOwnSchema stops a build that brings its own schema and is not alone.
 var errOwnSchema = errors.New("kustomization has an openapi field")
+
+// company says whether other builds may run in the process at the same time.
+type company int
+
+const (
+	shared company = iota
+	alone
+)
 
 // build is one build of one kustomization.
 type build struct {
@@ -87,7 +95,6 @@ type build struct {
 
 	root     string // name of the kustomization file in dir; empty if there is nothing to build
 	rootData []byte // with the options laid over it
-	warnings []string
 }
 
 // findRoot reads the kustomization file and lays the options over it.
@@ -121,8 +128,8 @@ func (b *build) findRoot() error {
 	return err
 }
 
-func (b *build) run(alone bool) (resmap.ResMap, error) {
-	if alone {
+func (b *build) run(in company) (resmap.ResMap, error) {
+	if in == alone {
 		schema.Lock()
 		defer schema.Unlock()
 		tainted.Store(true)
@@ -132,7 +139,7 @@ func (b *build) run(alone bool) (resmap.ResMap, error) {
 		schema.RLock()
 		defer schema.RUnlock()
 	}
-	fsys := newFileSystem(b, alone)
+	fsys := newFileSystem(b, in)
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionUnspecified
 	if b.opts.Unrestricted {

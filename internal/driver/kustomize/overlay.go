@@ -44,7 +44,7 @@ func (b *build) overlay(file string, data []byte) ([]byte, error) {
 	if err := addLabels(&k, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	annotations, err := addPairs("annotation", k.CommonAnnotations, o.Annotations, o.ForceAnnotations)
+	annotations, err := addPairs("annotation", k.CommonAnnotations, o.Annotations, clashOf(o.ForceAnnotations))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -137,13 +137,13 @@ func addLabels(k *types.Kustomization, o render.KustomizeOptions) error {
 	}
 	var err error
 	if o.LabelsInSelectors {
-		k.CommonLabels, err = addPairs("label", k.CommonLabels, o.Labels, o.ForceLabels)
+		k.CommonLabels, err = addPairs("label", k.CommonLabels, o.Labels, clashOf(o.ForceLabels))
 		return err
 	}
 	for i := range k.Labels {
 		entry := &k.Labels[i]
 		if !entry.IncludeSelectors && entry.IncludeTemplates == o.LabelsInTemplates && len(entry.FieldSpecs) == 0 {
-			entry.Pairs, err = addPairs("label", entry.Pairs, o.Labels, o.ForceLabels)
+			entry.Pairs, err = addPairs("label", entry.Pairs, o.Labels, clashOf(o.ForceLabels))
 			return err
 		}
 	}
@@ -151,8 +151,22 @@ func addLabels(k *types.Kustomization, o render.KustomizeOptions) error {
 	return nil
 }
 
-//nolint:revive // force is what the options call it
-func addPairs(what string, have, in map[string]string, force bool) (map[string]string, error) {
+// clash says what becomes of a key that the kustomization file already has.
+type clash int
+
+const (
+	refuse clash = iota
+	replace
+)
+
+func clashOf(force bool) clash {
+	if force {
+		return replace
+	}
+	return refuse
+}
+
+func addPairs(what string, have, in map[string]string, on clash) (map[string]string, error) {
 	if len(in) == 0 {
 		return have, nil
 	}
@@ -161,7 +175,7 @@ func addPairs(what string, have, in map[string]string, force bool) (map[string]s
 		out = map[string]string{}
 	}
 	for _, key := range slices.Sorted(maps.Keys(in)) {
-		if _, has := out[key]; has && !force {
+		if _, has := out[key]; has && on == refuse {
 			return nil, fmt.Errorf("%s %q is already in the kustomization file: remove it there or force it in the application", what, key)
 		}
 		out[key] = in[key]

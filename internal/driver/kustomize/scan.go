@@ -45,7 +45,7 @@ func (f *fileSystem) scan(file string, data []byte) error {
 	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 || k.HelmGlobals != nil {
 		return fmt.Errorf("%s: helmCharts: charts inside a kustomization are not rendered: deliver the chart as an application of its own or commit its output", file)
 	}
-	if len(k.OpenAPI) > 0 && !f.alone {
+	if len(k.OpenAPI) > 0 && f.in != alone {
 		return errOwnSchema
 	}
 	dir := path.Dir(file)
