@@ -62,7 +62,7 @@ type DirectoryOptions struct {
 // KustomizeOptions are laid over the kustomization file before it is built.
 type KustomizeOptions struct {
 	// Generate makes a kustomization of every manifest below the path when
-	// there is no kustomization file, the way Flux does.
+	// there is no kustomization file.
 	Generate bool `json:"generate,omitempty"`
 	// Unrestricted lets files be loaded from anywhere in the tree rather than
 	// only from below the kustomization that names them.
