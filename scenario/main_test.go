@@ -1,0 +1,109 @@
+package scenario
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// parallel is how many stories run at once: they mostly wait.
+const parallel = "5"
+
+// shared is the world of all stories that do not ask for a private one.
+var shared = struct {
+	sync.Mutex
+	world *world
+}{}
+
+// binaries are what the stories run.
+var binaries struct{ sandbox, plumbd string }
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", parallel)
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	// Git prefers this variable over the certificates a repository brings along.
+	os.Unsetenv("GIT_SSL_CAINFO")
+	dir, err := os.MkdirTemp("", "scenario-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if shared.world != nil {
+			shared.world.close()
+		}
+	}()
+	return m.Run()
+}
+
+// build makes the binaries, or takes those that the environment names.
+func build(dir string) error {
+	tools := []struct {
+		path     *string
+		variable string
+		command  []string
+	}{
+		{&binaries.sandbox, "PLUMBLINE_SANDBOX", []string{"../sandbox/build.sh"}},
+		{&binaries.plumbd, "PLUMBLINE_PLUMBD", append(append([]string{"go", "build"}, buildFlags...), "-o")},
+	}
+	for _, tool := range tools {
+		*tool.path = os.Getenv(tool.variable)
+		if *tool.path != "" {
+			continue
+		}
+		*tool.path = filepath.Join(dir, filepath.Base(tool.command[0]+tool.variable))
+		args := append(tool.command[1:], *tool.path)
+		if tool.variable == "PLUMBLINE_PLUMBD" {
+			args = append(args, "../cmd/plumbd")
+		}
+		if out, err := exec.Command(tool.command[0], args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", tool.variable, err, out)
+		}
+	}
+	return nil
+}
+
+// TestScenarios runs every story in this folder.
+func TestScenarios(t *testing.T) {
+	if testing.Short() {
+		t.Skip("stories need a control plane")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:   ".",
+		Setup: setup,
+		Cmds:  commands,
+	})
+}
+
+// sharedWorld starts the shared world with the first story that needs it.
+func sharedWorld() (*world, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.world == nil {
+		w, err := newWorld(nil)
+		if err != nil {
+			return nil, err
+		}
+		shared.world = w
+	}
+	return shared.world, nil
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package scenario
+
+// buildFlags build plumbd the way this test was built.
+var buildFlags = []string{"-race", "-tags", "kustomize_disable_go_plugin_support"}

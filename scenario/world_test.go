@@ -1,0 +1,181 @@
+package scenario
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// world is a control plane with a Git server and the plumbd that serves it.
+type world struct {
+	dir    string
+	flags  []string // of plumbd, beside the usual ones
+	listen string   // of plumbd: kept over restarts, because webhooks know it
+
+	sandbox, plumbd *process
+	git             string // URL of the Git server
+	rest            *rest.Config
+	client          dynamic.Interface
+	kinds           kinds
+
+	log *os.File // of plumbd and, for what its own log lacks, of the sandbox
+	mu  sync.Mutex
+}
+
+// The user and password of repositories below /auth/.
+const (
+	gitUser     = "reader"
+	gitPassword = "correct-horse"
+)
+
+// newWorld starts a world whose plumbd runs with further flags.
+func newWorld(flags []string) (*world, error) {
+	dir, err := os.MkdirTemp("", "world-")
+	if err != nil {
+		return nil, err
+	}
+	w := &world{dir: dir, flags: flags}
+	if err := w.start(); err != nil {
+		log, _ := os.ReadFile(w.path("plumbd.log"))
+		w.close()
+		return nil, fmt.Errorf("%w\n%s", err, tail(string(log), 20))
+	}
+	return w, nil
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *world) start() error {
+	var err error
+	if w.listen, err = freeAddress(); err != nil {
+		return err
+	}
+	if w.log, err = os.Create(w.path("plumbd.log")); err != nil {
+		return err
+	}
+	if err := os.Mkdir(w.path("repos"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(w.path("password"), []byte(gitPassword), 0o600); err != nil {
+		return err
+	}
+	if err := w.startSandbox(); err != nil {
+		return err
+	}
+	return w.startPlumbd()
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// startSandbox starts the control plane, or the same one again.
+func (w *world) startSandbox() error {
+	var stdout io.Reader
+	var err error
+	w.sandbox, stdout, err = launch(w.log, binaries.sandbox, "--data", w.path("cluster"), "--kubeconfig", w.path("kubeconfig"),
+		"--git-root", w.path("repos"), "--git-user", gitUser, "--git-password-file", w.path("password"),
+		"--push-hook", "http://"+w.listen+"/hook/git", "--audit-log", w.path("audit.log"), "--exit-with-stdin")
+	if err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("sandbox ended before it was ready: %w", err)
+	}
+	var ready struct {
+		Git struct{ HTTP string }
+	}
+	if err := json.Unmarshal(line, &ready); err != nil {
+		return fmt.Errorf("sandbox said %q: %w", line, err)
+	}
+	w.git = ready.Git.HTTP
+	if w.rest, err = clientcmd.BuildConfigFromFlags("", w.path("kubeconfig")); err != nil {
+		return err
+	}
+	w.rest.QPS = -1
+	w.rest.UserAgent = "scenario"
+	w.rest.WarningHandlerWithContext = rest.NoWarnings{}
+	w.client, err = dynamic.NewForConfig(w.rest)
+	return err
+}
+
+func (w *world) startPlumbd() error {
+	args := append([]string{
+		"-kubeconfig", w.path("kubeconfig"), "-data", w.path("plumbd"),
+		"-listen", w.listen, "-poll", "3s",
+	}, w.flags...)
+	var err error
+	if w.plumbd, _, err = launch(w.log, binaries.plumbd, args...); err != nil {
+		return err
+	}
+	return within(deadline, func() error {
+		select {
+		case <-w.plumbd.ended:
+			return final{fmt.Errorf("plumbd ended: %w", errors.Join(w.plumbd.err))}
+		default:
+		}
+		res, err := http.Get("http://" + w.listen + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("plumbd is not ready: %s", res.Status)
+		}
+		return nil
+	})
+}
+
+// close ends everything and removes what it left.
+func (w *world) close() {
+	for _, p := range []*process{w.plumbd, w.sandbox} {
+		if p != nil {
+			_ = p.stop()
+		}
+	}
+	if w.log != nil {
+		_ = w.log.Close()
+	}
+	_ = os.RemoveAll(w.dir)
+}
+
+// deadline is how long anything may take: far longer than it does.
+const deadline = 30 * time.Second
+
+// final is an error that waiting does not cure.
+type final struct{ error }
+
+// within tries until it succeeds, for at most d, and returns the last error.
+func within(d time.Duration, try func() error) error {
+	end := time.Now().Add(d)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if stop := (final{}); err == nil || errors.As(err, &stop) {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("still after %s: %w", d, err)
+		}
+		<-tick.C
+	}
+}
