@@ -144,10 +144,12 @@ func (e *DuplicateError) Error() string {
 
 // Build orders in.Items and in.Leftovers into waves.
 //
-// Waves come back in execution order. Within a wave prunes come first, then
-// steps by kind rank, namespace and name. A Namespace or a
-// CustomResourceDefinition moves into the earliest wave that needs it. Waves of
-// prunes are mirrored, so that objects go in the reverse of the order they came.
+// Waves come back in execution order. Within a wave steps are sorted by kind
+// rank, namespace and name, and prunes come last, so that an object which is
+// renamed exists under its new name before the old one goes. A Namespace or a
+// CustomResourceDefinition moves into the earliest wave that needs it. ByWave,
+// waves of prunes are mirrored, so that objects go in the reverse of the order
+// they came; ByStage, prunes are a wave of their own after everything else.
 // Objects that stand as desired make no step but are waited for: a wave lists
 // the unsettled objects of the waves before it. Build keeps no reference to in's
 // slices; cost grows as n log n. It fails with *DuplicateError.
@@ -158,14 +160,14 @@ func Build(in Input) (Plan, error) {
 	items := hoist(in.Items)
 	slices.SortStableFunc(items, func(a, b Item) int { return in.Order.compare(a, b) })
 	steps := map[int][]Step{}
-	for _, left := range mirrored(in, items) {
-		if step, ok := leftoverStep(in, left); ok {
-			steps[left.Wave] = append(steps[left.Wave], step)
-		}
-	}
 	for _, item := range items {
 		if step, ok := itemStep(in, item); ok {
 			steps[item.Wave] = append(steps[item.Wave], step)
+		}
+	}
+	for _, left := range mirrored(in, items) {
+		if step, ok := leftoverStep(in, left); ok {
+			steps[left.Wave] = append(steps[left.Wave], step)
 		}
 	}
 	numbers := make([]int, 0, len(steps))
@@ -242,13 +244,13 @@ func leftoverStep(in Input, left Leftover) (Step, bool) {
 // after every wave of items.
 func mirrored(in Input, items []Item) []Leftover {
 	var waves []int
-	final := 0
+	final, last := 0, in.PruneLast || in.Order == ByStage
 	for _, item := range items {
 		final = max(final, item.Wave)
 	}
 	for _, left := range in.Leftovers {
 		final = max(final, left.Wave)
-		if !left.Last && !in.PruneLast {
+		if !left.Last && !last {
 			waves = append(waves, left.Wave)
 		}
 	}
@@ -260,7 +262,7 @@ func mirrored(in Input, items []Item) []Leftover {
 	}
 	out := slices.Clone(in.Leftovers)
 	for i := range out {
-		if out[i].Last || in.PruneLast {
+		if out[i].Last || last {
 			out[i].Wave = final + 1
 			continue
 		}

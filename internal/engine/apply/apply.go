@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,11 +39,16 @@ type Job struct {
 }
 
 // Run runs the steps in order; neighbours of one kind run at the same time. A
-// step that fails does not keep later ones from running. Events come back in
-// the order of the steps; when ctx ends the remaining steps have none.
+// step that fails does not keep later ones from running, but nothing is pruned
+// after a write has failed: what should have taken its place may be missing.
+// Events come back in the order of the steps; when Run ends early the remaining
+// steps have none.
 func Run(ctx context.Context, w Writer, job Job, steps []plan.Step) []core.Event {
 	events := make([]core.Event, 0, len(steps))
 	for len(steps) > 0 && ctx.Err() == nil {
+		if steps[0].Action == plan.Prune && slices.ContainsFunc(events, writeFailed) {
+			return events
+		}
 		n := 1
 		for n < len(steps) && plan.SameKind(steps[0], steps[n]) {
 			n++
@@ -52,6 +58,8 @@ func Run(ctx context.Context, w Writer, job Job, steps []plan.Step) []core.Event
 	}
 	return events
 }
+
+func writeFailed(e core.Event) bool { return e.Err != nil && e.Step.Action != plan.Prune }
 
 func group(ctx context.Context, w Writer, job Job, steps []plan.Step) []core.Event {
 	events := make([]core.Event, len(steps))
