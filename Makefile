@@ -31,13 +31,16 @@ build: programs bin/sandbox ## build the programs into bin/
 programs: bin/plumbd bin/plumb bin/demo
 
 # The go command knows best what is out of date, and asking it costs little.
-.PHONY: bin/plumbd bin/plumb bin/demo bin/sandbox
+.PHONY: bin/plumbd bin/plumb bin/demo bin/alltests bin/sandbox
 bin/plumbd bin/plumb: bin/%:
 	@test -x $@ || echo "building $* (about two minutes the first time)"
 	@$(GO) build $(TAGS) $(LDFLAGS) -o $@ ./cmd/$*
 
 bin/demo:
 	@$(GO) build $(TAGS) $(LDFLAGS) -o $@ ./demo
+
+bin/alltests:
+	@$(GO) build -o $@ ./dev/alltests
 
 bin/sandbox:
 	@test -x $@ || echo "building sandbox: a whole Kubernetes, about ten minutes on two cores the first time"
@@ -51,16 +54,16 @@ check: ## the fast gate: build, vet, format, unit tests of core, dialect, engine
 	$(GO) test $(TAGS) . ./api/... ./internal/core/... ./internal/dialect/... ./internal/engine/...
 
 .PHONY: test
-test: build ## every test there is: units, scenarios, drivers and sandbox against a real API server
-	@$(GO) run ./dev/alltests
+test: build bin/alltests ## every test there is: units, scenarios, drivers and sandbox against a real API server
+	@bin/alltests
 
 .PHONY: scenario
 scenario: build ## whole stories against a real API server
 	$(GO) test $(TAGS) -count=1 ./scenario/...
 
 .PHONY: race
-race: build ## the same under the race detector (needs a C compiler)
-	@CGO_ENABLED=1 $(GO) run ./dev/alltests -race
+race: build bin/alltests ## the same under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 bin/alltests -race
 
 .PHONY: bench
 bench: build ## measure against the machine's own limit: make bench APPS=1000 BENCHFLAGS=...
