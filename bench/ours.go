@@ -298,7 +298,7 @@ func (b *ours) idle(ctx context.Context) error {
 	return b.since(before)
 }
 
-// settle waits until the server made no request for two seconds.
+// settle waits until the server made no request for ten seconds.
 func settle(ctx context.Context, b *ours) error {
 	last, since := -1.0, time.Now()
 	return wait(ctx, deadline, func() (bool, error) {
@@ -309,6 +309,6 @@ func settle(ctx context.Context, b *ours) error {
 		if n := c.sum("plumb_api_requests_total"); n != last {
 			last, since = n, time.Now()
 		}
-		return time.Since(since) > 2*time.Second, nil
+		return time.Since(since) > 10*time.Second, nil
 	})
 }

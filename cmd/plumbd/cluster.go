@@ -158,7 +158,22 @@ func (c *cluster) Apply(ctx context.Context, obj *unstructured.Unstructured, opt
 	if err := c.takeOver(ctx, as, obj, opts); err != nil {
 		return nil, err
 	}
-	return c.stored(opts)(as.Apply(ctx, obj, writeOptions(opts)))
+	var out *unstructured.Unstructured
+	err = until(ctx, retryLimit, func() (bool, error) {
+		var err error
+		out, err = as.Apply(ctx, obj, writeOptions(opts))
+		return err == nil || !settling(err), err
+	})
+	return c.stored(opts)(out, err)
+}
+
+// retryLimit bounds the patience with a definition that is not served everywhere yet.
+const retryLimit = 5 * time.Second
+
+// settling reports whether the server says that it is about to serve the kind:
+// for a moment after a definition is established some of it does not know yet.
+func settling(err error) bool {
+	return apierrors.IsInternalError(err) && strings.Contains(err.Error(), "error resolving resource")
 }
 
 // stored makes what was written known to the memory of live objects.
@@ -262,12 +277,12 @@ func (c *cluster) Read(ctx context.Context, key object.Key) (*unstructured.Unstr
 }
 
 func (c *cluster) Gone(ctx context.Context, key object.Key, uid string) error {
-	return until(ctx, func() (bool, error) {
+	return until(ctx, 0, func() (bool, error) {
 		live, err := c.Read(ctx, key)
 		if missing := (*apply.MissingError)(nil); errors.As(err, &missing) {
 			return true, nil
 		}
-		return err == nil && string(live.GetUID()) != uid, err
+		return err != nil || string(live.GetUID()) != uid, err
 	})
 }
 
@@ -275,12 +290,10 @@ func (c *cluster) Gone(ctx context.Context, key object.Key, uid string) error {
 const establishTimeout = 30 * time.Second
 
 func (c *cluster) Established(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, establishTimeout)
-	defer cancel()
 	key := object.Key{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition", Name: name}
-	err := until(ctx, func() (bool, error) {
+	err := until(ctx, establishTimeout, func() (bool, error) {
 		crd, err := c.Read(ctx, key)
-		return err == nil && established(crd), err
+		return err != nil || established(crd), err
 	})
 	c.definitionChanged(name)
 	if err != nil {
@@ -304,16 +317,22 @@ func (c *cluster) definitionChanged(name string) {
 	c.schemas.Forget(group)
 }
 
-// until asks again and again, with growing pauses, until done or ctx ends.
-func until(ctx context.Context, done func() (bool, error)) error {
+// until asks again and again, with growing pauses, until done says so, the limit
+// (0: none) is reached or ctx ends, and returns what done said last.
+func until(ctx context.Context, limit time.Duration, done func() (bool, error)) error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		ok, err := done()
-		if ok || (err != nil && ctx.Err() == nil) {
+		if ok {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
+			return errors.Join(err, ctx.Err())
 		case <-time.After(pause):
 		}
 	}

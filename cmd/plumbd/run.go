@@ -106,7 +106,7 @@ func restConfig(file string) (*rest.Config, error) {
 // definitions of the dialects up to date.
 func connect(ctx context.Context, restConfig *rest.Config, cfg config, counters *counters, log *slog.Logger) (*kube.Cluster, error) {
 	var connection *kube.Cluster
-	err := until(ctx, func() (bool, error) {
+	err := until(ctx, 0, func() (bool, error) {
 		c, err := kube.Connect(ctx, restConfig, kube.Options{Observe: counters.request, UserAgent: "plumbd/" + version, Logger: log})
 		if err != nil {
 			log.Warn("api server does not answer yet", "err", err)
@@ -268,7 +268,7 @@ func (w *wiring) build() error {
 // definitions keeps watching CustomResourceDefinitions, whoever changes them.
 func (w *wiring) definitions(c *cluster) manager.Runnable {
 	return manager.RunnableFunc(func(ctx context.Context) error {
-		return until(ctx, func() (bool, error) {
+		return until(ctx, 0, func() (bool, error) {
 			res, err := c.Resource(ctx, object.Key{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}.GroupKind(), "v1")
 			if err != nil {
 				return false, nil //nolint:nilerr // tried again
