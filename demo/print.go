@@ -65,15 +65,16 @@ func (p *printer) hints(cfg config, repo *repository, namespace string) {
 	fmt.Fprintf(&text, `
 %s, in a second terminal
 
-  Commit a change. In %s
-  change "count: 5", then
-    git -C %s commit -am "Scale web-app"
-    git -C %[3]s push
+  Change the number of replicas ("count:") in %s
+  See what that would do, then let it happen:
+    %s --kubeconfig %s diff web-app-production --repo %s
+    git -C %[5]s commit -am "Scale web-app"
+    git -C %[5]s push
 
   Change something by hand and see it put back:
-    %[4]s-n %[5]s scale deployment web-app --replicas 1
-    %[4]s-n %[5]s delete service web-app
-`, p.Paint(term.Bold, "Try next"), filepath.Join(repo.clone, file), repo.clone, kubectl, namespace)
+    %[6]s-n %[7]s scale deployment web-app --replicas 1
+    %[6]s-n %[7]s delete service web-app
+`, p.Paint(term.Bold, "Try next"), filepath.Join(repo.clone, file), filepath.Join(cfg.bin, "plumb"), cfg.path("kubeconfig"), repo.clone, kubectl, namespace)
 	if _, err := exec.LookPath("kubectl"); err != nil {
 		fmt.Fprint(&text, "  (kubectl is not installed here: https://kubernetes.io/docs/tasks/tools)\n")
 	}
