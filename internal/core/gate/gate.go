@@ -24,7 +24,6 @@ type Input struct {
 	Revision  source.Revision
 	Sync      app.SyncStatus
 	Resources []app.Resource
-	Fatal     []condition.Problem // problems that keep the engine from acting at all
 	Now       time.Time
 }
 
@@ -44,7 +43,6 @@ type rule func(Input) (Verdict, bool)
 
 // rules in order; each is one sentence of the policy.
 var rules = []rule{
-	invalidNeverActs,
 	runningGoesOn,
 	peopleGoFirst,
 	manualWaits,
@@ -73,22 +71,18 @@ func hold(reason condition.Reason, format string, args ...any) (Verdict, bool) {
 	return Verdict{Reason: message, Hold: &condition.Problem{Reason: reason, Message: message}}, true
 }
 
-func invalidNeverActs(in Input) (Verdict, bool) {
-	if len(in.Fatal) == 0 {
-		return Verdict{}, false
-	}
-	return rest(in.Fatal[0].Message)
-}
-
 // runningGoesOn keeps an unfinished operation going, waits for its next attempt,
 // or lets a newer revision take over from an automatic one.
 func runningGoesOn(in Input) (Verdict, bool) {
 	if in.Run == nil || in.Run.Phase.Done() {
 		return Verdict{}, false
 	}
-	if in.Run.Phase == app.Running && in.Run.Operation.Automatic && !attempted(in) {
-		if op := automatic(in); wouldWipe(in) == "" && in.Request == nil {
-			return Verdict{Start: op, Restart: true}, true
+	if in.Run.Phase == app.Running && in.Run.Operation.Automatic {
+		if why := wouldWipe(in); why != "" {
+			return hold(condition.SyncHeld, "%s", why)
+		}
+		if !attempted(in) && in.Request == nil {
+			return Verdict{Start: automatic(in), Restart: true}, true
 		}
 	}
 	if in.Run.FinishedAt.IsZero() || in.Run.Phase == app.Terminating {
@@ -156,7 +150,7 @@ func repairsBackOff(in Input) (Verdict, bool) {
 	if !attempted(in) || in.Run.FinishedAt.IsZero() {
 		return Verdict{}, false
 	}
-	heals := in.Run.Operation.Heals
+	heals := healsInARow(in)
 	if heals == 0 {
 		return Verdict{}, false
 	}
@@ -188,6 +182,17 @@ func wouldWipe(in Input) string {
 		"restore them in the source, allow an empty application in its policy, or delete the application itself", in.Revision, len(in.Resources))
 }
 
+// healsInARow is how many repairs came shortly before one another. A repair that
+// lasted several times as long as the pause after it is no part of the row.
+func healsInARow(in Input) int64 {
+	heals := in.Run.Operation.Heals
+	lasted := in.Now.Sub(in.Run.FinishedAt)
+	if heals > 0 && lasted > max(time.Minute, 4*in.Policy.HealWait.Delay(heals-1)) {
+		return 0
+	}
+	return heals
+}
+
 // attempted reports whether the last operation was about this very revision and source.
 func attempted(in Input) bool {
 	return in.Run != nil && in.Run.Revision.ID == in.Revision.ID && in.Run.Source == in.Source
@@ -205,7 +210,7 @@ func automatic(in Input) *app.Operation {
 	if in.Run == nil || !attempted(in) || in.Run.Phase != app.Succeeded {
 		return op
 	}
-	op.Heals = in.Run.Operation.Heals + 1
+	op.Heals = healsInARow(in) + 1
 	for _, r := range in.Resources {
 		if r.Sync == app.OutOfSync && (!r.Prune || in.Policy.Prune) {
 			op.Only = append(op.Only, app.Selector{Group: r.Key.Group, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name})

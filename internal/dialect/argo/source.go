@@ -15,6 +15,9 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
+// skipMarker in a file keeps it from being rendered.
+const skipMarker = "+argocd:skip-file-rendering"
+
 // sourceOf reads one source. appName is the default release name, namespace the
 // destination's.
 func sourceOf(src v1alpha1.Source, appName, namespace string) (app.Source, error) {
@@ -26,7 +29,7 @@ func sourceOf(src v1alpha1.Source, appName, namespace string) (app.Source, error
 	if err := supported(src); err != nil {
 		return out, err
 	}
-	req := render.Request{Path: path.Clean(src.Path), Namespace: namespace}
+	req := render.Request{Path: path.Clean(src.Path), Namespace: namespace, Directory: &render.DirectoryOptions{SkipMarker: skipMarker}}
 	var err error
 	switch {
 	case src.Helm != nil:
@@ -41,10 +44,9 @@ func sourceOf(src v1alpha1.Source, appName, namespace string) (app.Source, error
 		req.Kustomize, err = kustomizeOptions(*src.Kustomize)
 	case src.Directory != nil:
 		d := src.Directory
-		req.Directory = &render.DirectoryOptions{Recurse: d.Recurse, Include: d.Include, Exclude: d.Exclude}
-		if d.Recurse || d.Jsonnet.Libs != nil {
-			req.Tool = render.Directory
-		}
+		req.Tool = render.Directory
+		req.Directory.Recurse, req.Directory.Include, req.Directory.Exclude = d.Recurse, d.Include, d.Exclude
+		req.Directory.AnyExtension = d.DisableExtensionFilter
 	}
 	if req.Helm == nil {
 		req.Helm = &render.HelmOptions{}

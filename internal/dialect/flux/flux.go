@@ -95,7 +95,7 @@ func Decode(k *kustomizev1.Kustomization) app.Application {
 
 func request(spec kustomizev1.KustomizationSpec) render.Request {
 	k := &render.KustomizeOptions{
-		Generate: true, Unrestricted: true,
+		Generate: true, Unrestricted: true, KeepImageNames: true,
 		Namespace: spec.TargetNamespace, NamePrefix: spec.NamePrefix, NameSuffix: spec.NameSuffix,
 		Components: spec.Components, IgnoreMissingComponents: spec.IgnoreMissingComponents,
 	}

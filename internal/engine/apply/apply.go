@@ -106,10 +106,13 @@ func write(ctx context.Context, w Writer, job Job, s plan.Step) (*unstructured.U
 	if err == nil && plan.IsCRD(s.Key) && !job.DryRun {
 		err = w.Established(ctx, s.Key.Name)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s in %s: %s", s.Key, s.Manifest.Origin.File, reason(err))
+	switch {
+	case err == nil:
+		return live, nil
+	case !s.Force && immutable(err):
+		return nil, &stepError{text: failed(s, err).Error() + "; undo the change, or allow force to have the object deleted and created anew", cause: err}
 	}
-	return live, nil
+	return nil, failed(s, err)
 }
 
 // immutable reports whether the server refused because a field cannot be
@@ -166,7 +169,7 @@ func prune(ctx context.Context, w Writer, job Job, s plan.Step) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %s", s.Key, reason(err))
+		return failed(s, err)
 	}
 	if string(live.GetUID()) != s.UID {
 		return fmt.Errorf("%s: it was replaced by another object of that name in the meantime", s.Key)
@@ -177,18 +180,5 @@ func prune(ctx context.Context, w Writer, job Job, s plan.Step) error {
 	if job.DryRun {
 		return nil
 	}
-	err = w.Delete(ctx, s.Key, DeleteOptions{User: job.User, RunAs: job.RunAs, UID: s.UID, Propagation: job.Propagation})
-	if err != nil {
-		return fmt.Errorf("%s: %s", s.Key, reason(err))
-	}
-	return nil
-}
-
-// reason is the server's own sentence without the client's decoration.
-func reason(err error) string {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Message != "" {
-		return status.Status().Message
-	}
-	return err.Error()
+	return failed(s, w.Delete(ctx, s.Key, DeleteOptions{User: job.User, RunAs: job.RunAs, UID: s.UID, Propagation: job.Propagation}))
 }

@@ -65,7 +65,7 @@ type application struct {
 }
 
 func (a *application) Traits() Traits {
-	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave, Trails: true}
+	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave, Trails: true, Marked: a.Settings.Tracking != argo.TrackByLabel}
 }
 
 func (a *application) Application() app.Application { return a.app }

@@ -111,6 +111,9 @@ func (s *session) conclude(c *comparison) {
 	if len(unknown) > 0 {
 		s.problem(condition.Newf(condition.CompareFailed, "%s", condition.Summary(unknown)), condition.CompareFailed)
 		s.again(10 * time.Second)
+		if s.out.Sync == app.Synced {
+			s.out.Sync = app.Unknown
+		}
 	}
 	for _, text := range c.shared {
 		s.out.Problems = append(s.out.Problems, condition.Problem{Reason: condition.SharedObject, Message: text})

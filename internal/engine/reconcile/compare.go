@@ -84,7 +84,7 @@ func (s *session) candidates(items []plan.Item) object.Inventory {
 	}
 	known := object.NewInventory(entries)
 	for _, key := range s.cluster.Owned(s.app.ID) {
-		if !desired[key] && !known.Has(key) {
+		if s.traits.Marked && !desired[key] && !known.Has(key) {
 			entries = append(entries, object.Entry{Key: key})
 		}
 	}

@@ -86,7 +86,7 @@ func (k *kustomization) loadSource(ctx context.Context) error {
 }
 
 func (k *kustomization) Traits() Traits {
-	return Traits{Manager: flux.Manager, Takeover: flux.Takeover, Order: plan.ByStage, Adopts: true, Strict: true}
+	return Traits{Manager: flux.Manager, Takeover: flux.Takeover, Order: plan.ByStage, Adopts: true, Strict: true, Announce: true}
 }
 
 func (k *kustomization) Application() app.Application { return k.app }
@@ -163,6 +163,7 @@ func (k *kustomization) Report(ctx context.Context, out app.Outcome, now time.Ti
 	err := patchStatus(ctx, k.Client, k.obj, next, len(next.Finalizers) != len(k.obj.Finalizers))
 	if err == nil {
 		k.written.note(k.app.ID, next)
+		k.obj = next
 	}
 	return err
 }

@@ -40,11 +40,33 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 		s.out.Problems = append(s.out.Problems, *verdict.Hold)
 	}
 	if run := s.begin(verdict, rev); run != nil {
+		if err := s.announce(ctx, found); err != nil {
+			s.fail(err, condition.ApplyFailed)
+			return
+		}
 		found = s.operate(ctx, run, items, found)
 		s.assess(found)
 		s.out.Run = run
 	}
 	s.conclude(found)
+}
+
+// announce writes the objects that are about to be created to the inventory, so
+// that a crash right after creates nothing that nobody knows to be ours.
+func (s *session) announce(ctx context.Context, found *comparison) error {
+	var entries []object.Entry
+	for _, item := range found.items {
+		if item.Standing == plan.Missing && !item.Aside && !s.app.State.Inventory.Has(item.Key()) {
+			entries = append(entries, object.Entry{Key: item.Key(), Version: item.Object.GroupVersionKind().Version})
+		}
+	}
+	if !s.traits.Announce || len(entries) == 0 {
+		return nil
+	}
+	out := s.out
+	out.Inventory = s.out.Inventory.Union(object.NewInventory(entries))
+	out.Waiting = "Applying revision " + out.Revision.String()
+	return s.subject.Report(ctx, out, s.now)
 }
 
 // fail ends a comparison that could not be made: what was known stands, and an
@@ -71,10 +93,9 @@ func retryLater(err error) time.Duration {
 }
 
 func (s *session) decide(rev source.Revision) gate.Verdict {
-	var fatal []condition.Problem
 	return gate.Decide(gate.Input{
 		Policy: s.policy, Request: s.app.Request, Run: s.out.Run, Source: s.app.Source.Digest,
-		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Fatal: fatal, Now: s.now,
+		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Now: s.now,
 	})
 }
 
@@ -122,7 +143,7 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 		s.policy = policy
 		s.addNamespace(found)
 	}
-	if stop := s.preflight(found); stop != "" {
+	if stop := s.preflight(run, found); stop != "" {
 		s.finish(run, app.Failed, stop)
 		return found, nil
 	}
@@ -151,6 +172,11 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 		if ctx.Err() != nil {
 			return found, ctx.Err()
 		}
+		if cause := unreachable(events); cause != nil {
+			run.Message = "waiting for the API server: " + cause.Error()
+			s.again(soon)
+			return found, cause
+		}
 		if failures := coreapply.Failures(events); len(failures) > 0 {
 			s.recompare(ctx, items, &found)
 			s.finish(run, app.Failed, "one or more objects failed to apply, reason: "+condition.Summary(failures))
@@ -166,6 +192,16 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 	}
 }
 
+// unreachable returns the first failure that has nothing to do with an object.
+func unreachable(events []coreapply.Event) error {
+	for _, e := range events {
+		if e.Err != nil && apply.Transient(e.Err) {
+			return e.Err
+		}
+	}
+	return nil
+}
+
 // recompare compares once more after writes.
 func (s *session) recompare(ctx context.Context, items []plan.Item, found **comparison) error {
 	again, err := s.compare(ctx, items)
@@ -176,13 +212,16 @@ func (s *session) recompare(ctx context.Context, items []plan.Item, found **comp
 }
 
 // preflight says why nothing of an operation may run; "" lets it.
-func (s *session) preflight(found *comparison) string {
+func (s *session) preflight(run *app.Run, found *comparison) string {
 	if len(found.invalid) > 0 {
 		texts := make([]string, len(found.invalid))
 		for i, err := range found.invalid {
 			texts[i] = err.Error()
 		}
 		return "one or more synchronization tasks are not valid: " + condition.Summary(texts)
+	}
+	if run.Operation.Prune && !s.policy.AllowEmpty && len(found.items) == 0 && len(found.leftovers) > 0 {
+		return fmt.Sprintf("%s declares no object at all, and nothing is deleted on the word of an empty source: restore it, allow an empty application in the policy, or delete the application itself", run.Revision)
 	}
 	if s.policy.FailOnShared && len(found.shared) > 0 {
 		return "Shared resource found: " + condition.Summary(found.shared)
@@ -207,11 +246,10 @@ func (s *session) planInput(run *app.Run, found *comparison) plan.Input {
 
 // next returns the first wave with a step to run that was not run yet.
 func next(p plan.Plan, done map[int]bool) *plan.Wave {
-	for i := range p.Waves {
-		w := &p.Waves[i]
+	for _, w := range p.Waves { // copies: the plan keeps what stays, for the record
 		w.Steps = slices.DeleteFunc(slices.Clone(w.Steps), func(st plan.Step) bool { return st.Action == plan.Keep })
 		if len(w.Steps) > 0 && !done[w.Number] {
-			return w
+			return &w
 		}
 	}
 	return nil

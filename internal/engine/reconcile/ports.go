@@ -33,6 +33,8 @@ type Traits struct {
 	Order    plan.Order // of objects
 	Adopts   bool       // objects that stand as desired but belong to others are applied too
 	Strict   bool       // repeated objects are an error
+	Marked   bool       // a mark names its bearer and proves ownership even without an inventory
+	Announce bool       // what is about to be created is written to the inventory first
 	Trails   bool       // a revision that changes nothing of an application may be reported a little later
 }
 
