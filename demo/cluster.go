@@ -77,8 +77,8 @@ func (c *cluster) deliver(ctx context.Context, manifest, url string) (*unstructu
 	if err != nil {
 		return nil, err
 	}
-	var application unstructured.Unstructured
-	if err := yaml.Unmarshal(text, &application.Object); err != nil {
+	application, err := parse(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", manifest, err)
 	}
 	if err := unstructured.SetNestedField(application.Object, url, "spec", "source", "repoURL"); err != nil {
@@ -87,7 +87,7 @@ func (c *cluster) deliver(ctx context.Context, manifest, url string) (*unstructu
 	there := c.client.Resource(applications).Namespace(application.GetNamespace())
 	live, err := there.Get(ctx, application.GetName(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return there.Create(ctx, &application, metav1.CreateOptions{FieldManager: manager})
+		return there.Create(ctx, application, metav1.CreateOptions{FieldManager: manager})
 	}
 	if err != nil {
 		return nil, err
@@ -99,6 +99,15 @@ func (c *cluster) deliver(ctx context.Context, manifest, url string) (*unstructu
 		return nil, err
 	}
 	return there.Update(ctx, live, metav1.UpdateOptions{FieldManager: manager})
+}
+
+func parse(text []byte) (*unstructured.Unstructured, error) {
+	object, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	var obj unstructured.Unstructured
+	return &obj, obj.UnmarshalJSON(object)
 }
 
 // resource finds where a kind is served.

@@ -65,8 +65,9 @@ func (r *repository) create(ctx context.Context, example string) error {
 		{work, "symbolic-ref", "HEAD", "refs/heads/" + branch},
 		{work, "add", "--all"},
 		{work, "-c", "user.name=Demo", "-c", "user.email=demo@localhost", "commit", "--quiet", "--message", "Deliver web-app to production"},
-		{temp, "clone", "--quiet", "--bare", "work", "bare"},
-		{bare, "remote", "remove", "origin"},
+		{temp, "init", "--quiet", "--bare", "bare"},
+		{bare, "symbolic-ref", "HEAD", "refs/heads/" + branch},
+		{work, "push", "--quiet", "../bare", branch},
 	} {
 		if _, err := git(ctx, step[0], step[1:]...); err != nil {
 			return err
@@ -115,12 +116,12 @@ func (r *repository) checkout(ctx context.Context) error {
 }
 
 // head is the commit that the served branch is at; "" when that cannot be read.
-func (r *repository) head() string {
-	text, err := os.ReadFile(filepath.Join(r.heads(), branch))
+func (r *repository) head(ctx context.Context) string {
+	id, err := git(ctx, r.bare, "rev-parse", "--verify", "--quiet", "refs/heads/"+branch)
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(text))
+	return id
 }
 
 // heads is the directory in which a push writes the branches.

@@ -184,7 +184,7 @@ func (s *story) changed(e event, title string) {
 
 // pushed tells that the branch moved.
 func (s *story) pushed(ctx context.Context) {
-	id := s.repo.head()
+	id := s.repo.head(ctx)
 	if id == "" || id == s.told.revision || s.push != nil && s.push.id == id {
 		return
 	}
