@@ -55,8 +55,12 @@ func all(ctx context.Context, t *tally, flags []string) error {
 		return err
 	}
 	defer box.stop()
+	env := append(os.Environ(), "GOWORK=off", "SANDBOX_KUBECONFIG="+box.kubeconfig, "PLUMBLINE_SANDBOX="+box.cmd.Path)
+	if len(flags) == 0 { // under the race detector the scenarios build their own
+		env = append(env, "PLUMBLINE_PLUMBD="+filepath.Join(filepath.Dir(box.cmd.Path), "plumbd"))
+	}
 	for _, module := range modules {
-		err = errors.Join(err, test(ctx, t, module, append(os.Environ(), "GOWORK=off", "SANDBOX_KUBECONFIG="+box.kubeconfig), flags))
+		err = errors.Join(err, test(ctx, t, module, env, flags))
 	}
 	return err
 }
