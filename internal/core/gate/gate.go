@@ -170,7 +170,7 @@ func wipingIsRefused(in Input) (Verdict, bool) {
 
 // wouldWipe says why an automatic operation would leave nothing of the application.
 func wouldWipe(in Input) string {
-	if !in.Policy.Prune || in.Policy.AllowEmpty {
+	if !in.Policy.Prune || in.Policy.AllowEmpty || len(in.Resources) == 0 {
 		return ""
 	}
 	for _, r := range in.Resources {
