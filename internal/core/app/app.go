@@ -8,6 +8,7 @@ package app
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
@@ -101,19 +102,16 @@ type Retry struct {
 
 // Delay returns the wait before attempt number retries+1; retries counts from 0.
 func (r Retry) Delay(retries int64) time.Duration {
-	wait := r.Wait
-	for ; retries > 0 && r.Factor > 1; retries-- {
-		if r.Max > 0 && wait >= r.Max {
-			break
-		}
-		next := wait * time.Duration(r.Factor)
-		if next/time.Duration(r.Factor) != wait { // overflow
-			return r.Max
-		}
-		wait = next
+	longest := r.Max
+	if longest <= 0 {
+		longest = math.MaxInt64
 	}
-	if r.Max > 0 {
-		return min(wait, r.Max)
+	wait := min(r.Wait, longest)
+	for ; retries > 0 && r.Factor > 1 && wait > 0 && wait < longest; retries-- {
+		if wait > longest/time.Duration(r.Factor) {
+			return longest
+		}
+		wait *= time.Duration(r.Factor)
 	}
 	return wait
 }

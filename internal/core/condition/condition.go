@@ -100,6 +100,9 @@ func sentence(text string) string {
 		}
 		text = text[:cut] + "…"
 	}
+	if text == "" {
+		return ""
+	}
 	first, size := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(first)) + text[size:]
 }
