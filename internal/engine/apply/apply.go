@@ -136,7 +136,7 @@ func recreate(ctx context.Context, w Writer, job Job, s plan.Step, cause error) 
 	try := opts
 	try.DryRun = true
 	if _, err := w.Apply(ctx, trial, try); err != nil {
-		return nil, errors.Join(cause, fmt.Errorf("not recreated, because the new object would be refused too: %w", err))
+		return nil, &stepError{text: reason(cause) + "; not recreated, because the new object would be refused too: " + reason(err), cause: err}
 	}
 	live, err := w.Read(ctx, s.Key)
 	if err != nil {
@@ -148,7 +148,11 @@ func recreate(ctx context.Context, w Writer, job Job, s plan.Step, cause error) 
 	}
 	wait, cancel := context.WithTimeout(ctx, recreateTimeout)
 	defer cancel()
-	if err := w.Gone(wait, s.Key, del.UID); err != nil {
+	err = w.Gone(wait, s.Key, del.UID)
+	switch {
+	case err != nil && ctx.Err() == nil && wait.Err() != nil: // the wait is ours: a timeout says nothing about the API server
+		return nil, fmt.Errorf("the old object is still there after %s; look at its finalizers", recreateTimeout)
+	case err != nil:
 		return nil, fmt.Errorf("waiting for the old object to go: %w", err)
 	}
 	return w.Apply(ctx, s.Manifest.Object, opts)

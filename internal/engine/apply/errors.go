@@ -42,8 +42,11 @@ func Transient(err error) bool {
 	return apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err)
 }
 
-// reason is the server's own sentence without the client's decoration.
+// reason is the server's own sentence without the client's decoration, or ours.
 func reason(err error) string {
+	if own := (*stepError)(nil); errors.As(err, &own) {
+		return own.text
+	}
 	var status apierrors.APIStatus
 	if errors.As(err, &status) && status.Status().Message != "" {
 		return status.Status().Message
