@@ -88,6 +88,10 @@ func (s Settings) mark(obj *unstructured.Unstructured, id app.ID, defaultNamespa
 }
 
 func setString(obj *unstructured.Unstructured, value string, path ...string) error {
+	parent := path[:len(path)-1]
+	if v, has, err := unstructured.NestedFieldNoCopy(obj.Object, parent...); err == nil && has && v == nil {
+		unstructured.RemoveNestedField(obj.Object, parent...) // "annotations:" with nothing below
+	}
 	if err := unstructured.SetNestedField(obj.Object, value, path...); err != nil {
 		return fmt.Errorf("%s: metadata is malformed: %w", object.KeyOf(obj), err)
 	}
