@@ -8,6 +8,7 @@ package hook
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -21,7 +22,7 @@ const MaxBody = 10 << 20
 type Pushed func(urls ...string) int
 
 // Handler answers POST requests with push events as GitHub, GitLab, Gitea and
-// Bitbucket Server send them.
+// Bitbucket, Cloud and Server, send them.
 func Handler(pushed Pushed, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
@@ -30,7 +31,12 @@ func Handler(pushed Pushed, log *slog.Logger) http.Handler {
 			return
 		}
 		var event event
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxBody)).Decode(&event); err != nil {
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxBody)).Decode(&event)
+		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+			http.Error(w, fmt.Sprintf("the event has more than %d bytes", large.Limit), http.StatusRequestEntityTooLarge)
+			return
+		}
+		if err != nil {
 			http.Error(w, "the body is not a JSON push event", http.StatusBadRequest)
 			return
 		}
@@ -58,6 +64,9 @@ type event struct {
 			Clone []struct {
 				Href string `json:"href"`
 			} `json:"clone"` // Bitbucket Server
+			HTML struct {
+				Href string `json:"href"`
+			} `json:"html"` // Bitbucket Cloud
 		} `json:"links"`
 	} `json:"repository"`
 }
@@ -70,7 +79,7 @@ func (e event) urls() []string {
 		}
 	}
 	r := e.Repository
-	for _, text := range []string{r.CloneURL, r.SSHURL, r.HTMLURL, r.GitHTTPURL, r.GitSSHURL} {
+	for _, text := range []string{r.CloneURL, r.SSHURL, r.HTMLURL, r.GitHTTPURL, r.GitSSHURL, r.Links.HTML.Href} {
 		add(text)
 	}
 	for _, link := range r.Links.Clone {
