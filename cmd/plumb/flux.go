@@ -58,14 +58,14 @@ func (fluxDialect) Declare(obj *unstructured.Unstructured, others []*unstructure
 		decoded.Problems = append(decoded.Problems, repo.Problems...)
 	}
 	return cli.Declaration{
-		App: decoded, Warnings: warnings, Manager: flux.Manager, Takeover: flux.Takeover, Order: plan.ByStage, Strict: true, Adopts: true,
+		App: decoded, Warnings: warnings, Manager: flux.Manager, Takeover: flux.Takeover, Order: plan.ByStage, Strict: true,
 		Prepare: func(ms []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
 			return flux.Prepare(k, ms, namespaced)
 		},
 		Owner:         func(live *unstructured.Unstructured) (app.ID, bool) { return flux.Owner(live.GetLabels()) },
 		KeepOnPrune:   flux.KeepOnPrune,
 		PruneWave:     func(live *unstructured.Unstructured) (int, bool) { return plan.Stage(object.KeyOf(live)), false },
-		IgnoresExtra:  func(*unstructured.Unstructured) bool { return false },
+		IgnoresExtra:  func(*unstructured.Unstructured) bool { return !k.Spec.Prune },
 		IgnoresHealth: func(*unstructured.Unstructured) bool { return false },
 		IgnoredFields: func(object.Key) []string { return nil },
 	}, nil

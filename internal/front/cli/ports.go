@@ -110,7 +110,6 @@ type Declaration struct {
 	Takeover []string
 	Order    plan.Order
 	Strict   bool // repeated objects are an error
-	Adopts   bool
 
 	Prepare       func(manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error)
 	Owner         func(live *unstructured.Unstructured) (app.ID, bool)
