@@ -121,15 +121,28 @@ func syncedRests(in Input) (Verdict, bool) {
 }
 
 func prunesNeedPermission(in Input) (Verdict, bool) {
-	if in.Policy.Prune {
-		return Verdict{}, false
-	}
+	leftovers := 0
 	for _, r := range in.Resources {
-		if r.Sync == app.OutOfSync && !r.Prune {
+		if actionable(in, r) {
 			return Verdict{}, false
 		}
+		if r.Sync == app.OutOfSync {
+			leftovers++
+		}
 	}
-	return rest("only prunes are left and pruning is off")
+	switch {
+	case leftovers == 0: // something beside the objects differs
+		return Verdict{}, false
+	case !in.Policy.Prune:
+		return rest("only prunes are left and pruning is off")
+	}
+	return rest("only leftovers that have to stay are left")
+}
+
+// actionable reports whether an operation could bring an object in sync: a
+// leftover that has to stay remains as it is, however often it is tried.
+func actionable(in Input, r app.Resource) bool {
+	return r.Sync == app.OutOfSync && (!r.Prune || (in.Policy.Prune && r.Reason == ""))
 }
 
 func failedIsFinal(in Input) (Verdict, bool) {
@@ -212,7 +225,7 @@ func automatic(in Input) *app.Operation {
 	}
 	op.Heals = healsInARow(in) + 1
 	for _, r := range in.Resources {
-		if r.Sync == app.OutOfSync && (!r.Prune || in.Policy.Prune) {
+		if actionable(in, r) {
 			op.Only = append(op.Only, app.Selector{Group: r.Key.Group, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name})
 		}
 	}

@@ -42,6 +42,13 @@ func left(name string) app.Resource {
 	return app.Resource{Key: key("ConfigMap", name), Sync: app.OutOfSync, Prune: true}
 }
 
+// kept is a leftover that has to stay.
+func kept(name string) app.Resource {
+	r := left(name)
+	r.Reason = "ignored (no prune)"
+	return r
+}
+
 // run is an automatic operation of the first revision that ended a second ago.
 func run(phase app.Phase, edit func(*app.Run)) *app.Run {
 	r := &app.Run{
@@ -159,6 +166,21 @@ func TestDecideNew(t *testing.T) {
 			"without permission to prune, leftovers alone start nothing",
 			gate.Input{Policy: cautious, Resources: resources(synced("a"), left("b"))},
 			gate.Verdict{Reason: "only prunes are left and pruning is off"},
+		},
+		"only held leftovers": {
+			"leftovers that have to stay start nothing, for nothing would come of it",
+			gate.Input{Policy: full, Run: run(app.Succeeded, nil), Resources: resources(synced("a"), kept("b"))},
+			gate.Verdict{Reason: "only leftovers that have to stay are left"},
+		},
+		"held leftovers and more": {
+			"a repair leaves them out",
+			gate.Input{Policy: full, Run: run(app.Succeeded, nil), Resources: resources(drifted("a"), kept("b"), left("c"))},
+			gate.Verdict{Start: repair(full, 1, "a", "c")},
+		},
+		"only the namespace": {
+			"where no object differs but its namespace does, that is applied",
+			gate.Input{Policy: cautious, Resources: resources(synced("a"))},
+			gate.Verdict{Start: whole(cautious, first)},
 		},
 		"prunes and more": {
 			"other differences are applied although leftovers stay",
