@@ -37,7 +37,8 @@ type floor struct {
 var pureModules = []string{
 	"k8s.io/apimachinery", "k8s.io/kube-openapi", "sigs.k8s.io/structured-merge-diff", "sigs.k8s.io/yaml", "sigs.k8s.io/json", "go.yaml.in/yaml",
 	"github.com/Masterminds/semver", "github.com/gobwas/glob", "github.com/google/cel-go",
-	"k8s.io/api", // types only
+	"k8s.io/api",                         // types only
+	"github.com/klauspost/compress/zlib", // bytes to bytes, and twice as fast as the standard library's
 }
 
 // floors from the bottom up; a package belongs to the first whose directory holds it.
@@ -64,7 +65,7 @@ var floors = []floor{
 
 // technologies are what each driver wraps. A driver that is not listed wraps nothing.
 var technologies = map[string][]string{
-	"gitstore":    {"github.com/klauspost/compress", "golang.org/x/sys", "golang.org/x/sync", "golang.org/x/crypto"}, // git is a program
+	"gitstore":    {"golang.org/x/sys", "golang.org/x/sync", "golang.org/x/crypto"}, // git is a program
 	"helm":        {"helm.sh/helm", "github.com/Masterminds/sprig", "github.com/santhosh-tekuri/jsonschema", "github.com/bmatcuk/doublestar"},
 	"kube":        {"k8s.io/client-go", "golang.org/x/sync", "golang.org/x/net"},
 	"kustomize":   {"sigs.k8s.io/kustomize"},

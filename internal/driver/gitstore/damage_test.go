@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -122,7 +123,7 @@ func TestPackCutOffInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = at.ReadFile("apps/app-000/f1.yaml")
-	var corrupt *CorruptError
+	var corrupt *gitobject.CorruptError
 	if !errors.As(err, &corrupt) {
 		t.Errorf("%v", err)
 	}

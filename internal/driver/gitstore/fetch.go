@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -113,7 +114,7 @@ func (m *member) read(extra []string) (source.Refs, error) {
 var refused = regexp.MustCompile(`(?i)not our ref|unadvertised object|couldn't find remote ref|could not find remote ref`)
 
 // fetchCommit brings one commit by its id, with all it consists of.
-func (m *member) fetchCommit(ctx context.Context, id oid) error {
+func (m *member) fetchCommit(ctx context.Context, id gitobject.ID) error {
 	if err := m.repo.store.begin(); err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (m *member) fetchCommit(ctx context.Context, id oid) error {
 		return err
 	}
 	if !m.repo.objects.has(id) {
-		return &MissingError{Object: id.String()}
+		return &gitobject.MissingError{Object: id.String()}
 	}
 	return nil
 }

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gittree"
+	"github.com/plumbline-dev/plumbline/internal/core/packfile"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -17,6 +20,7 @@ import (
 // run.
 type Local struct {
 	objects *objects
+	limits  gittree.Limits
 	gitDir  string // has HEAD; of a linked work tree, its own
 
 	mu   sync.Mutex
@@ -39,11 +43,11 @@ func OpenLocal(dir string, opts Options) (*Local, error) {
 	if err := checkFormat(filepath.Join(common, "config")); err != nil {
 		return nil, fmt.Errorf("git repository %q: %w", dir, err)
 	}
-	db, err := openObjects(filepath.Join(common, "objects"), opts.limits(), newLRU(opts.CacheBytes))
+	db, err := openObjects(filepath.Join(common, "objects"), opts.packLimits(), packfile.NewCache(opts.CacheBytes))
 	if err != nil {
 		return nil, fmt.Errorf("git repository %q: %w", dir, err)
 	}
-	return &Local{objects: db, gitDir: gitDir, refs: refReader{dir: common, objects: db}}, nil
+	return &Local{objects: db, limits: opts.treeLimits(), gitDir: gitDir, refs: refReader{dir: common, objects: db}}, nil
 }
 
 var errNoRepository = errors.New("is not a Git repository: it has no .git")
@@ -143,7 +147,7 @@ func (l *Local) Refs() (source.Refs, error) {
 		if target, ok := refs[strings.TrimSpace(branch)]; ok {
 			refs["HEAD"] = target
 		}
-	} else if id, err := parseOID(text); err == nil {
+	} else if id, err := gitobject.ParseID(text); err == nil {
 		refs["HEAD"] = source.RefTarget{ID: id.String()}
 	}
 	return refs, nil
@@ -165,28 +169,28 @@ func (l *Local) Resolve(ref source.Ref) (source.Revision, error) {
 
 // Tree returns the files of a commit.
 func (l *Local) Tree(rev source.Revision) (source.Tree, error) {
-	id, err := parseOID(rev.ID)
+	id, err := gitobject.ParseID(rev.ID)
 	if err != nil {
 		return nil, err
 	}
-	snap, err := newSnapshot(l.objects, id)
+	snap, err := gittree.New(l.objects, id, l.limits)
 	if err != nil {
 		return nil, err
 	}
-	return tree{snap, rev}, nil
+	return snap.Tree(rev), nil
 }
 
 // Commit returns a commit's metadata.
-func (l *Local) Commit(id string) (Commit, error) {
-	commit, err := parseOID(id)
+func (l *Local) Commit(id string) (gitobject.Commit, error) {
+	commit, err := gitobject.ParseID(id)
 	if err != nil {
-		return Commit{}, err
+		return gitobject.Commit{}, err
 	}
-	return l.objects.commit(commit)
+	return gitobject.ReadCommit(l.objects, commit)
 }
 
 // Complete returns the id of the only commit that starts with an abbreviated id.
-// It fails with *AbbreviationError.
+// It fails with *gitobject.AbbreviationError.
 func (l *Local) Complete(abbreviated string) (string, error) {
 	if _, err := l.objects.reload(); err != nil {
 		return "", err

@@ -2,7 +2,6 @@ package gitstore
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,50 +11,18 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/packfile"
 )
-
-// limits bound what damaged or hostile data can cost.
-type limits struct {
-	file    int64 // bytes of a file that is read
-	object  int64 // bytes of any inflated object
-	depth   int   // deltas on top of each other
-	entries int   // of one tree
-}
-
-// CorruptError reports repository data that cannot be what Git wrote.
-type CorruptError struct {
-	Object string // id, if known
-	File   string // name of the damaged file, if known
-	Err    error
-}
-
-func (e *CorruptError) Error() string {
-	subject := "object " + e.Object
-	if e.Object == "" {
-		subject = "file " + e.File
-	}
-	return fmt.Sprintf("git store: %s: damaged: %v", subject, e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *CorruptError) Unwrap() error { return e.Err }
-
-// MissingError reports an object that the store does not have.
-type MissingError struct {
-	Object string // id
-}
-
-func (e *MissingError) Error() string {
-	return fmt.Sprintf("git store: object %s: is not there", e.Object)
-}
 
 // objects reads the objects of one repository. It takes no lock to read: the
 // list of packs is replaced as a whole.
 type objects struct {
 	dir    string // the repository's "objects" directory
-	limits limits
-	cache  *lru
-	packs  atomic.Pointer[[]*pack]
+	limits packfile.Limits
+	cache  *packfile.Cache
+	packs  atomic.Pointer[[]*packfile.Pack]
 
 	damaged atomic.Bool // an object could not be read as Git wrote it
 
@@ -67,13 +34,13 @@ type objects struct {
 
 const maxAlternates = 5 // how deep stores may borrow from each other
 
-func openObjects(dir string, limits limits, cache *lru) (*objects, error) {
+func openObjects(dir string, limits packfile.Limits, cache *packfile.Cache) (*objects, error) {
 	return openNested(dir, limits, cache, 0)
 }
 
-func openNested(dir string, limits limits, cache *lru, depth int) (*objects, error) {
+func openNested(dir string, limits packfile.Limits, cache *packfile.Cache, depth int) (*objects, error) {
 	o := &objects{dir: dir, limits: limits, cache: cache}
-	o.packs.Store(new([]*pack))
+	o.packs.Store(new([]*packfile.Pack))
 	if _, err := o.reload(); err != nil {
 		return nil, err
 	}
@@ -131,20 +98,19 @@ func (o *objects) reload() (bool, error) {
 	o.packs.Store(&packs)
 	for _, p := range old {
 		if !slices.Contains(packs, p) {
-			o.cache.forget(p)
+			o.cache.Forget(p)
 		}
 	}
 	return true, nil
 }
 
-func (o *objects) openAll(dir string, entries []os.DirEntry, old []*pack) (packs []*pack, changed bool, err error) {
+func (o *objects) openAll(dir string, entries []os.DirEntry, old []*packfile.Pack) (packs []*packfile.Pack, changed bool, err error) {
 	for _, entry := range entries {
 		base, ok := strings.CutSuffix(entry.Name(), ".idx")
 		if !ok || !strings.HasPrefix(base, "pack-") {
 			continue
 		}
-		name := filepath.Join(dir, base+".pack")
-		if i := slices.IndexFunc(old, func(p *pack) bool { return p.name == name }); i >= 0 {
+		if i := slices.IndexFunc(old, func(p *packfile.Pack) bool { return p.Name() == base+".pack" }); i >= 0 {
 			packs = append(packs, old[i])
 			continue
 		}
@@ -157,7 +123,7 @@ func (o *objects) openAll(dir string, entries []os.DirEntry, old []*pack) (packs
 		}
 		packs, changed = append(packs, p), true
 	}
-	slices.SortStableFunc(packs, func(a, b *pack) int { return b.count - a.count })
+	slices.SortStableFunc(packs, func(a, b *packfile.Pack) int { return b.Count() - a.Count() })
 	return packs, changed || len(packs) != len(old), nil
 }
 
@@ -166,100 +132,82 @@ func (o *objects) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range *o.packs.Load() {
-		o.cache.forget(p)
+		o.cache.Forget(p)
 	}
-	o.packs.Store(new([]*pack))
+	o.packs.Store(new([]*packfile.Pack))
 	o.listed = false
 	o.damaged.Store(false)
 }
 
-func (o *objects) locate(id oid) (place, bool) {
+func (o *objects) locate(id gitobject.ID) (p *packfile.Pack, offset uint64, ok bool) {
 	for _, p := range *o.packs.Load() {
-		if offset, ok := p.find(id); ok {
-			return place{p, offset}, true
+		if offset, ok := p.Find(id); ok {
+			return p, offset, true
 		}
 	}
-	return place{}, false
+	return nil, 0, false
 }
 
 // guarded turns the fault of reading a mapped file that was cut off, or whose
 // disk failed, into an error.
-func guarded(id oid, f func() error) (err error) {
+func guarded(id gitobject.ID, f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
 			if _, fault := r.(interface{ Addr() uintptr }); !fault {
 				panic(r)
 			}
-			err = &CorruptError{Object: id.String(), Err: errors.New("its file was cut off while in use, or the disk failed")}
+			err = &gitobject.CorruptError{Object: id.String(), Err: errors.New("its file was cut off while in use, or the disk failed")}
 		}
 	}()
 	return f()
 }
 
-// read returns an object and checks that it is the one asked for. The bytes are
+// Read returns an object and checks that it is the one asked for. The bytes may be
 // shared.
-func (o *objects) read(id oid) (c content, err error) {
+func (o *objects) Read(id gitobject.ID) (object gitobject.Object, err error) {
 	err = guarded(id, func() error {
-		c, err = o.lookup(id)
+		object, err = o.lookup(id)
 		return err
 	})
-	if corrupt := (*CorruptError)(nil); errors.As(err, &corrupt) {
+	if corrupt := (*gitobject.CorruptError)(nil); errors.As(err, &corrupt) {
 		o.damaged.Store(true)
 	}
-	return c, err
+	return object, err
 }
 
-func (o *objects) lookup(id oid) (content, error) {
+func (o *objects) lookup(id gitobject.ID) (gitobject.Object, error) {
 	for attempt := 0; ; attempt++ {
-		if at, ok := o.locate(id); ok {
-			return o.readPacked(id, at)
+		if p, offset, ok := o.locate(id); ok {
+			return p.Read(id, offset, o.limits, o.cache)
 		}
-		c, err := readLoose(o.dir, id, o.limits.object)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return c, err
+		file, err := os.ReadFile(loosePath(o.dir, id))
+		if err == nil {
+			return gitobject.ParseLoose(id, file, o.limits.Object)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return gitobject.Object{}, err
 		}
 		if attempt > 0 {
 			break
 		}
 		if changed, err := o.reload(); err != nil {
-			return content{}, err
+			return gitobject.Object{}, err
 		} else if !changed {
 			break
 		}
 	}
 	for _, other := range o.alternates {
-		c, err := other.lookup(id)
-		if missing := (*MissingError)(nil); !errors.As(err, &missing) {
-			return c, err
+		object, err := other.lookup(id)
+		if missing := (*gitobject.MissingError)(nil); !errors.As(err, &missing) {
+			return object, err
 		}
 	}
-	return content{}, &MissingError{Object: id.String()}
+	return gitobject.Object{}, &gitobject.MissingError{Object: id.String()}
 }
 
-func (o *objects) readPacked(id oid, at place) (content, error) {
-	if c, ok := o.cache.get(at); ok && c.verified {
-		return c, nil
-	}
-	c, err := at.pack.read(at.offset, o.limits, o.cache)
-	if err != nil {
-		if large := (*tooLargeError)(nil); errors.As(err, &large) {
-			return content{}, err
-		}
-		return content{}, &CorruptError{Object: id.String(), File: filepath.Base(at.pack.name), Err: err}
-	}
-	if digest(c.kind, c.data) != id {
-		return content{}, &CorruptError{Object: id.String(), File: filepath.Base(at.pack.name), Err: errors.New("its content has another id")}
-	}
-	c.verified = true
-	if c.kind == kindTree {
-		o.cache.put(at, c)
-	}
-	return c, nil
-}
-
-// stat returns kind and size of an object.
-func (o *objects) stat(id oid) (k kind, size int64, err error) {
+// Stat returns kind and size of an object.
+func (o *objects) Stat(id gitobject.ID) (k gitobject.Kind, size int64, err error) {
 	err = guarded(id, func() error {
 		k, size, err = o.statUnguarded(id)
 		return err
@@ -267,18 +215,17 @@ func (o *objects) stat(id oid) (k kind, size int64, err error) {
 	return k, size, err
 }
 
-func (o *objects) statUnguarded(id oid) (kind, int64, error) {
+func (o *objects) statUnguarded(id gitobject.ID) (gitobject.Kind, int64, error) {
 	for attempt := 0; ; attempt++ {
-		if at, ok := o.locate(id); ok {
-			k, size, err := at.pack.stat(at.offset, o.limits)
-			if err != nil {
-				err = &CorruptError{Object: id.String(), File: filepath.Base(at.pack.name), Err: err}
-			}
-			return k, size, err
+		if p, offset, ok := o.locate(id); ok {
+			return p.Stat(id, offset, o.limits)
 		}
-		k, size, err := statLoose(o.dir, id)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return k, size, err
+		file, err := os.ReadFile(loosePath(o.dir, id))
+		if err == nil {
+			return gitobject.StatLoose(id, file)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return 0, 0, err
 		}
 		if attempt > 0 {
 			break
@@ -291,15 +238,46 @@ func (o *objects) statUnguarded(id oid) (kind, int64, error) {
 	}
 	for _, other := range o.alternates {
 		k, size, err := other.statUnguarded(id)
-		if missing := (*MissingError)(nil); !errors.As(err, &missing) {
+		if missing := (*gitobject.MissingError)(nil); !errors.As(err, &missing) {
 			return k, size, err
 		}
 	}
-	return 0, 0, &MissingError{Object: id.String()}
+	return 0, 0, &gitobject.MissingError{Object: id.String()}
 }
 
 // has reports whether the object is there.
-func (o *objects) has(id oid) bool {
-	_, _, err := o.stat(id)
+func (o *objects) has(id gitobject.ID) bool {
+	_, _, err := o.Stat(id)
 	return err == nil
+}
+
+// complete returns the one commit whose id starts with the digits.
+func (o *objects) complete(digits string) (string, error) {
+	start, err := gitobject.ParseAbbreviation(digits)
+	if err != nil {
+		return "", err
+	}
+	var commits []gitobject.ID
+	err = guarded(gitobject.ID{}, func() error {
+		o.matching(start, func(id gitobject.ID) {
+			if k, _, err := o.statUnguarded(id); err == nil && k == gitobject.KindCommit {
+				commits = append(commits, id)
+			}
+		})
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return start.Only(commits)
+}
+
+func (o *objects) matching(start gitobject.Abbreviation, yield func(gitobject.ID)) {
+	for _, p := range *o.packs.Load() {
+		p.Matching(start, yield)
+	}
+	looseMatching(o.dir, start, yield)
+	for _, other := range o.alternates {
+		other.matching(start, yield)
+	}
 }

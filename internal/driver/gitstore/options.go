@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gittree"
+	"github.com/plumbline-dev/plumbline/internal/core/packfile"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -60,6 +62,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (o Options) limits() limits {
-	return limits{file: o.MaxFileBytes, object: max(o.MaxObjectBytes, o.MaxFileBytes), depth: o.MaxDeltaDepth, entries: o.MaxTreeEntries}
+func (o Options) packLimits() packfile.Limits {
+	return packfile.Limits{Object: max(o.MaxObjectBytes, o.MaxFileBytes), Depth: o.MaxDeltaDepth}
+}
+
+func (o Options) treeLimits() gittree.Limits {
+	return gittree.Limits{File: o.MaxFileBytes, Entries: o.MaxTreeEntries}
 }

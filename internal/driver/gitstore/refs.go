@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -31,22 +32,22 @@ type refReader struct {
 	packedSize int64
 	packedTime time.Time
 	packed     map[string]packedRef
-	peeled     map[oid]oid
+	peeled     map[gitobject.ID]gitobject.ID
 }
 
 type packedRef struct {
-	id, peeled oid
+	id, peeled gitobject.ID
 	isPeeled   bool
 }
 
 // read returns all references by their names on disk, tags peeled to commits. It
 // also returns how many lie in files of their own.
-func (r *refReader) read() (refs map[string]oid, loose int, err error) {
+func (r *refReader) read() (refs map[string]gitobject.ID, loose int, err error) {
 	if err := r.readPacked(); err != nil {
 		return nil, 0, err
 	}
-	refs = make(map[string]oid, len(r.packed))
-	peeled := make(map[oid]oid)
+	refs = make(map[string]gitobject.ID, len(r.packed))
+	peeled := make(map[gitobject.ID]gitobject.ID)
 	root := filepath.Join(r.dir, "refs")
 	isLoose := map[string]bool{}
 	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -65,7 +66,7 @@ func (r *refReader) read() (refs map[string]oid, loose int, err error) {
 		if err != nil {
 			return nil
 		}
-		if id, err := parseOID(strings.TrimSpace(string(text))); err == nil {
+		if id, err := gitobject.ParseID(strings.TrimSpace(string(text))); err == nil {
 			isLoose[name] = true
 			refs[name] = r.peel(name, id, peeled)
 		}
@@ -88,14 +89,14 @@ func (r *refReader) read() (refs map[string]oid, loose int, err error) {
 }
 
 // peel returns the commit a tag stands for; of anything else, the object itself.
-func (r *refReader) peel(name string, id oid, peeled map[oid]oid) oid {
+func (r *refReader) peel(name string, id gitobject.ID, peeled map[gitobject.ID]gitobject.ID) gitobject.ID {
 	if strings.HasPrefix(name, "refs/heads/") {
 		return id
 	}
 	commit, ok := r.peeled[id]
 	if !ok {
 		var err error
-		if commit, _, err = r.objects.peel(id); err != nil {
+		if commit, _, err = gitobject.Peel(r.objects, id); err != nil {
 			return id // reading it will say what is wrong
 		}
 	}
@@ -141,14 +142,14 @@ func parsePackedRefs(lines *bufio.Scanner) (map[string]packedRef, error) {
 		case strings.HasPrefix(line, "#"):
 			fullyPeeled = strings.Contains(line, " fully-peeled")
 		case strings.HasPrefix(line, "^"):
-			if id, err := parseOID(line[1:]); err == nil && last != "" {
+			if id, err := gitobject.ParseID(line[1:]); err == nil && last != "" {
 				packed[last] = packedRef{packed[last].id, id, true}
 			}
 		default:
 			hex, name, ok := strings.Cut(line, " ")
-			id, err := parseOID(hex)
+			id, err := gitobject.ParseID(hex)
 			if !ok || err != nil {
-				return nil, &CorruptError{File: "packed-refs", Err: fmt.Errorf("line %q", line)}
+				return nil, &gitobject.CorruptError{File: "packed-refs", Err: fmt.Errorf("line %q", line)}
 			}
 			packed[name] = packedRef{id, id, fullyPeeled}
 			last = name
@@ -158,7 +159,7 @@ func parsePackedRefs(lines *bufio.Scanner) (map[string]packedRef, error) {
 }
 
 // offered translates the names on disk to those of the remote.
-func offered(onDisk map[string]oid) source.Refs {
+func offered(onDisk map[string]gitobject.ID) source.Refs {
 	refs := make(source.Refs, len(onDisk))
 	for name, id := range onDisk {
 		switch {

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gittree"
 )
 
 // repo is one bare repository. Git works in it one run at a time; reading needs
@@ -25,8 +28,8 @@ type repo struct {
 	loose int       // references in files of their own; likewise
 
 	mu      sync.Mutex
-	members map[string]*member // by Remote.identity
-	trees   map[oid]*snapshot  // by commit
+	members map[string]*member                 // by Remote.identity
+	trees   map[gitobject.ID]*gittree.Snapshot // by commit
 
 	renewed time.Time // when it was last begun anew; used by whoever has the turn
 }
@@ -34,14 +37,14 @@ type repo struct {
 const maxSnapshots = 64 // per repository; more are forgotten and made anew
 
 // snapshot returns the files of a commit.
-func (p *repo) snapshot(id oid) (*snapshot, error) {
+func (p *repo) snapshot(id gitobject.ID) (*gittree.Snapshot, error) {
 	p.mu.Lock()
 	known, ok := p.trees[id]
 	p.mu.Unlock()
 	if ok {
 		return known, nil
 	}
-	created, err := newSnapshot(p.objects, id)
+	created, err := gittree.New(p.objects, id, p.store.opts.treeLimits())
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +61,6 @@ func (p *repo) snapshot(id oid) (*snapshot, error) {
 	}
 	p.trees[id] = created
 	return created, nil
-}
-
-func newSnapshot(db *objects, id oid) (*snapshot, error) {
-	commit, err := db.commit(id)
-	if err != nil {
-		return nil, err
-	}
-	root, err := parseOID(commit.Tree)
-	if err != nil {
-		return nil, err
-	}
-	return &snapshot{objects: db, root: root}, nil
 }
 
 // acquire waits for the turn to let git work.
@@ -138,7 +129,7 @@ func (p *repo) renew() bool {
 // isDamaged reports whether a fetch failed because of what is on our disk, and
 // notes it.
 func (p *repo) isDamaged(err error) bool {
-	var corrupt *CorruptError
+	var corrupt *gitobject.CorruptError
 	var failure *FetchError
 	if errors.As(err, &corrupt) || errors.As(err, &failure) && failure.Kind == FailedProtocol && strings.Contains(failure.Detail, p.dir) {
 		p.objects.damaged.Store(true)
@@ -159,44 +150,34 @@ func (p *repo) size() int64 {
 }
 
 // tag returns an annotated tag.
-func (p *repo) tag(name string) (Tag, error) {
+func (p *repo) tag(name string) (gitobject.Tag, error) {
 	absent := &fs.PathError{Op: "tag", Path: name, Err: fs.ErrNotExist}
 	if err := checkRefName("refs/tags/" + name); err != nil {
-		return Tag{}, err
+		return gitobject.Tag{}, err
 	}
-	var id oid
+	var id gitobject.ID
 	text, err := os.ReadFile(filepath.Join(p.dir, "refs", "tags", filepath.FromSlash(name)))
 	if err == nil {
-		id, err = parseOID(strings.TrimSpace(string(text)))
+		id, err = gitobject.ParseID(strings.TrimSpace(string(text)))
 	} else {
 		packed := refReader{dir: p.dir, objects: p.objects}
 		if err := packed.readPacked(); err != nil {
-			return Tag{}, err
+			return gitobject.Tag{}, err
 		}
 		ref, ok := packed.packed["refs/tags/"+name]
 		if !ok {
-			return Tag{}, absent
+			return gitobject.Tag{}, absent
 		}
 		id, err = ref.id, nil
 	}
 	if err != nil {
-		return Tag{}, err
+		return gitobject.Tag{}, err
 	}
-	c, err := p.objects.read(id)
-	if err != nil {
-		return Tag{}, err
+	tag, ok, err := gitobject.ReadTag(p.objects, id)
+	if err == nil && !ok {
+		err = absent
 	}
-	if c.kind != kindTag {
-		return Tag{}, absent
-	}
-	tag, _, err := parseTag(id, c.data)
-	if err != nil {
-		return Tag{}, &CorruptError{Object: id.String(), Err: err}
-	}
-	if target, _, err := p.objects.peel(id); err == nil {
-		tag.Target = target.String()
-	}
-	return tag, nil
+	return tag, err
 }
 
 // checkRefName refuses names that git would not accept as a reference, or would

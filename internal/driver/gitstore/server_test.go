@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -199,7 +200,7 @@ func TestCommitById(t *testing.T) {
 	}
 	oneLine(t, err)
 	_, err = s.Complete(t.Context(), srv.remote(), "7777777")
-	if none := (*AbbreviationError)(nil); !errors.As(err, &none) {
+	if none := (*gitobject.AbbreviationError)(nil); !errors.As(err, &none) {
 		t.Errorf("an unknown abbreviation: %v", err)
 	}
 	for _, bad := range []string{"", "main", "--upload-pack=x", strings.Repeat("a", 64)} {

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gittree"
+	"github.com/plumbline-dev/plumbline/internal/core/packfile"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -18,7 +21,7 @@ import (
 type Store struct {
 	dir    string
 	opts   Options
-	cache  *lru
+	cache  *packfile.Cache
 	secret []byte // for telling credentials apart; kept on disk
 	unlock func()
 
@@ -59,7 +62,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("git store %q: is in use by another process: %w", dir, err)
 	}
-	s := &Store{dir: dir, opts: opts, cache: newLRU(opts.CacheBytes), unlock: unlock, maxPacks: standardPacks, repos: map[string]*repo{}}
+	s := &Store{dir: dir, opts: opts, cache: packfile.NewCache(opts.CacheBytes), unlock: unlock, maxPacks: standardPacks, repos: map[string]*repo{}}
 	s.life, s.end = context.WithCancel(context.Background())
 	if err := emptyDir(filepath.Join(dir, "tmp")); err != nil { // credentials of fetches that a crash cut short
 		s.Close()
@@ -132,19 +135,19 @@ func (s *Store) repo(r Remote) (*repo, address, error) {
 	if err := initBare(dir, key); err != nil {
 		return nil, address{}, failed(r, FailedDisk, err.Error(), err)
 	}
-	db, err := openObjects(filepath.Join(dir, "objects"), s.opts.limits(), s.cache)
-	if corrupt := (*CorruptError)(nil); errors.As(err, &corrupt) {
+	db, err := openObjects(filepath.Join(dir, "objects"), s.opts.packLimits(), s.cache)
+	if corrupt := (*gitobject.CorruptError)(nil); errors.As(err, &corrupt) {
 		// What is here is only a copy: begin anew.
 		s.opts.Logger.Warn("removed damaged git store", "url", key, "err", err)
 		if err = errors.Join(os.RemoveAll(dir), initBare(dir, key)); err == nil {
-			db, err = openObjects(filepath.Join(dir, "objects"), s.opts.limits(), s.cache)
+			db, err = openObjects(filepath.Join(dir, "objects"), s.opts.packLimits(), s.cache)
 		}
 	}
 	if err != nil {
 		return nil, address{}, failed(r, FailedDisk, err.Error(), err)
 	}
 	created := &repo{
-		store: s, url: key, dir: dir, objects: db, turn: make(chan struct{}, 1), members: map[string]*member{}, trees: map[oid]*snapshot{},
+		store: s, url: key, dir: dir, objects: db, turn: make(chan struct{}, 1), members: map[string]*member{}, trees: map[gitobject.ID]*gittree.Snapshot{},
 		refs: refReader{dir: dir, objects: db},
 	}
 	s.repos[key] = created
@@ -208,7 +211,7 @@ func (s *Store) Refs(r Remote) (refs source.Refs, ok bool) {
 // nobody reads what their own credentials did not open; while the server cannot be
 // reached, it is enough that they opened it before a restart.
 //
-// The Tree's errors are those of source, *CorruptError, *source.LFSPointerError
+// The Tree's errors are those of source, *gitobject.CorruptError, *source.LFSPointerError
 // for LFS files and *source.SubmoduleError below submodules.
 func (s *Store) Tree(ctx context.Context, r Remote, rev source.Revision) (source.Tree, error) {
 	p, id, err := s.ensure(ctx, r, rev.ID)
@@ -219,33 +222,33 @@ func (s *Store) Tree(ctx context.Context, r Remote, rev source.Revision) (source
 	if err != nil {
 		return nil, err
 	}
-	return tree{snap, rev}, nil
+	return snap.Tree(rev), nil
 }
 
 // Commit returns the metadata of a commit, which is fetched if need be.
-func (s *Store) Commit(ctx context.Context, r Remote, id string) (Commit, error) {
+func (s *Store) Commit(ctx context.Context, r Remote, id string) (gitobject.Commit, error) {
 	p, commit, err := s.ensure(ctx, r, id)
 	if err != nil {
-		return Commit{}, err
+		return gitobject.Commit{}, err
 	}
-	return p.objects.commit(commit)
+	return gitobject.ReadCommit(p.objects, commit)
 }
 
 // Tag returns the annotated tag with a short name, as the last Fetch left it.
 // It fails with fs.ErrNotExist if there is none or it is not annotated.
-func (s *Store) Tag(ctx context.Context, r Remote, name string) (Tag, error) {
+func (s *Store) Tag(ctx context.Context, r Remote, name string) (gitobject.Tag, error) {
 	p, a, err := s.repo(r)
 	if err != nil {
-		return Tag{}, err
+		return gitobject.Tag{}, err
 	}
 	if err := p.member(r, a).proven(ctx); err != nil {
-		return Tag{}, err
+		return gitobject.Tag{}, err
 	}
 	return p.tag(name)
 }
 
 // Complete returns the id of the only commit that starts with an abbreviated id.
-// It fails with *AbbreviationError.
+// It fails with *gitobject.AbbreviationError.
 func (s *Store) Complete(ctx context.Context, r Remote, abbreviated string) (string, error) {
 	p, a, err := s.repo(r)
 	if err != nil {
@@ -256,7 +259,7 @@ func (s *Store) Complete(ctx context.Context, r Remote, abbreviated string) (str
 		return "", err
 	}
 	id, err := p.objects.complete(abbreviated)
-	if none := (*AbbreviationError)(nil); errors.As(err, &none) && len(none.Candidates) == 0 {
+	if none := (*gitobject.AbbreviationError)(nil); errors.As(err, &none) && len(none.Candidates) == 0 {
 		if _, err := m.fetch(ctx, nil); err != nil {
 			return "", err
 		}
@@ -266,18 +269,18 @@ func (s *Store) Complete(ctx context.Context, r Remote, abbreviated string) (str
 }
 
 // ensure makes a commit available to whoever has r's credentials.
-func (s *Store) ensure(ctx context.Context, r Remote, hexID string) (*repo, oid, error) {
+func (s *Store) ensure(ctx context.Context, r Remote, hexID string) (*repo, gitobject.ID, error) {
 	p, a, err := s.repo(r)
 	if err != nil {
-		return nil, oid{}, err
+		return nil, gitobject.ID{}, err
 	}
-	id, err := parseOID(hexID)
+	id, err := gitobject.ParseID(hexID)
 	if err != nil {
-		return nil, oid{}, err
+		return nil, gitobject.ID{}, err
 	}
 	m := p.member(r, a)
 	if err := m.proven(ctx); err != nil {
-		return nil, oid{}, err
+		return nil, gitobject.ID{}, err
 	}
 	if p.objects.has(id) {
 		return p, id, nil

@@ -1,4 +1,4 @@
-package gitstore
+package gitobject
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
-// entry is one line of a tree object.
-type entry struct {
-	mode fs.FileMode // one of source's Mode constants
-	name string
-	id   oid
+// Entry is one line of a tree object.
+type Entry struct {
+	Mode fs.FileMode // one of source's Mode constants
+	Name string
+	ID   ID
 }
 
 var errTree = errors.New("tree is damaged")
@@ -27,7 +27,7 @@ func nextEntry(raw []byte) (mode, name []byte, id, rest []byte, err error) {
 	}
 	mode, raw = raw[:space], raw[space+1:]
 	end := bytes.IndexByte(raw, 0)
-	if end < 0 || len(raw) < end+1+len(oid{}) {
+	if end < 0 || len(raw) < end+1+len(ID{}) {
 		return nil, nil, nil, nil, errTree
 	}
 	return mode, raw[:end], raw[end+1 : end+21], raw[end+21:], nil
@@ -58,9 +58,9 @@ func checkEntryName(name []byte) error {
 	return nil
 }
 
-// parseTree returns all entries of a raw tree, checked, in the order of the tree.
-func parseTree(raw []byte, limit int) ([]entry, error) {
-	var entries []entry
+// ParseTree returns all entries of a raw tree, checked, in the order of the tree.
+func ParseTree(raw []byte, limit int) ([]Entry, error) {
+	var entries []Entry
 	for len(raw) > 0 {
 		mode, name, id, rest, err := nextEntry(raw)
 		if err != nil {
@@ -76,27 +76,27 @@ func parseTree(raw []byte, limit int) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		entries = append(entries, entry{m, string(name), oid(id)})
+		entries = append(entries, Entry{m, string(name), ID(id)})
 		raw = rest
 	}
 	return entries, nil
 }
 
-// findEntry looks one name up in a raw tree, without building the others.
-func findEntry(raw []byte, wanted string) (entry, bool, error) {
+// FindEntry looks one name up in a raw tree, without building the others.
+func FindEntry(raw []byte, wanted string) (Entry, bool, error) {
 	if checkEntryName([]byte(wanted)) != nil {
-		return entry{}, false, nil
+		return Entry{}, false, nil
 	}
 	for len(raw) > 0 {
 		mode, name, id, rest, err := nextEntry(raw)
 		if err != nil {
-			return entry{}, false, err
+			return Entry{}, false, err
 		}
 		if string(name) == wanted {
 			m, err := parseMode(mode)
-			return entry{m, wanted, oid(id)}, err == nil, err
+			return Entry{m, wanted, ID(id)}, err == nil, err
 		}
 		raw = rest
 	}
-	return entry{}, false, nil
+	return Entry{}, false, nil
 }

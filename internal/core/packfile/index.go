@@ -1,10 +1,12 @@
-package gitstore
+package packfile
 
 import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"sort"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 )
 
 // index is a pack's table of contents: version 2 of Git's .idx format.
@@ -62,7 +64,7 @@ func (x *index) packSum() []byte { return x.data[len(x.data)-40 : len(x.data)-20
 func (x *index) name(i int) []byte { return x.names[20*i : 20*i+20] }
 
 // find returns where in the pack an object starts.
-func (x *index) find(id oid) (offset uint64, ok bool) {
+func (x *index) find(id gitobject.ID) (offset uint64, ok bool) {
 	lo, hi := x.span(id[0])
 	i := lo + sort.Search(hi-lo, func(i int) bool { return bytes.Compare(x.name(lo+i), id[:]) >= 0 })
 	if i >= hi || !bytes.Equal(x.name(i), id[:]) {
@@ -91,26 +93,15 @@ func (x *index) offset(i int) (uint64, bool) {
 	return binary.BigEndian.Uint64(x.large[8*at:]), true
 }
 
-// withPrefix calls yield for every id that starts with the given hexadecimal
-// digits.
-func (x *index) withPrefix(digits string, yield func(oid)) {
-	var low oid
-	for i := range len(digits) {
-		low[i/2] |= unhex(digits[i]) << (4 * (1 - i%2))
-	}
+// matching yields every id that starts like this.
+func (x *index) matching(start gitobject.Abbreviation, yield func(gitobject.ID)) {
+	low := start.First()
 	i := sort.Search(x.count, func(i int) bool { return bytes.Compare(x.name(i), low[:]) >= 0 })
 	for ; i < x.count; i++ {
-		id := oid(x.name(i))
-		if id.String()[:len(digits)] != digits {
+		id := gitobject.ID(x.name(i))
+		if !start.Matches(id) {
 			return
 		}
 		yield(id)
 	}
-}
-
-func unhex(c byte) byte {
-	if c >= 'a' {
-		return c - 'a' + 10
-	}
-	return c - '0'
 }

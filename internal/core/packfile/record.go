@@ -1,89 +1,32 @@
-package gitstore
+package packfile
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
-	"strings"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/inflate"
 )
-
-// pack is one pack with its index, both mapped. The mappings live as long as the
-// pack is reachable, even when the files are gone; nothing handed out refers to
-// them.
-type pack struct {
-	name string // of the .pack file
-	*index
-	data []byte
-}
-
-const (
-	packHeader  = 12
-	packTrailer = 20
-)
-
-func openPack(indexName string) (*pack, error) {
-	name := strings.TrimSuffix(indexName, ".idx") + ".pack"
-	indexData, releaseIndex, err := mapFile(indexName)
-	if err != nil {
-		return nil, err
-	}
-	data, release, err := mapFile(name)
-	if err != nil {
-		releaseIndex(indexData)
-		return nil, err
-	}
-	p, err := newPack(name, indexData, data)
-	if err != nil {
-		releaseIndex(indexData)
-		release(data)
-		return nil, &CorruptError{File: filepath.Base(name), Err: err}
-	}
-	runtime.AddCleanup(p, releaseIndex, indexData)
-	runtime.AddCleanup(p, release, data)
-	return p, nil
-}
-
-func newPack(name string, indexData, data []byte) (*pack, error) {
-	x, err := parseIndex(indexData)
-	if err != nil {
-		return nil, err
-	}
-	if len(data) < packHeader+packTrailer || string(data[:4]) != "PACK" {
-		return nil, fmt.Errorf("not a pack")
-	}
-	if version := binary.BigEndian.Uint32(data[4:]); version != 2 && version != 3 {
-		return nil, fmt.Errorf("pack has unknown version %d", version)
-	}
-	if n := binary.BigEndian.Uint32(data[8:]); uint64(n) != uint64(x.count) {
-		return nil, fmt.Errorf("pack has %d objects, its index %d", n, x.count)
-	}
-	if !bytes.Equal(data[len(data)-packTrailer:], x.packSum()) {
-		return nil, fmt.Errorf("pack is cut off or not the one its index was made for")
-	}
-	return &pack{name: name, index: x, data: data}, nil
-}
 
 // record is the head of an object in a pack.
 type record struct {
-	kind   kind
-	size   uint64 // of the plain text; for a delta, of the delta
-	offset uint64 // of the base of an offset delta
-	base   oid    // of a reference delta
-	stream []byte // compressed
+	kind   gitobject.Kind
+	size   uint64       // of the plain text; for a delta, of the delta
+	offset uint64       // of the base of an offset delta
+	base   gitobject.ID // of a reference delta
+	stream []byte       // compressed
 }
 
 var errRecord = errors.New("pack entry is damaged")
 
 // record parses the head of the object at an offset.
-func (p *pack) record(offset uint64) (record, error) {
+func (p *Pack) record(offset uint64) (record, error) {
 	if offset < packHeader || offset >= uint64(len(p.data)-packTrailer) {
 		return record{}, errRecord
 	}
 	b := p.data[offset : len(p.data)-packTrailer]
-	r := record{kind: kind(b[0] >> 4 & 7), size: uint64(b[0] & 15)}
+	r := record{kind: gitobject.Kind(b[0] >> 4 & 7), size: uint64(b[0] & 15)}
 	i := 1
 	for shift := 4; b[i-1] >= 0x80; shift += 7 {
 		if i >= len(b) || shift > 57 {
@@ -94,7 +37,7 @@ func (p *pack) record(offset uint64) (record, error) {
 	}
 	b = b[i:]
 	switch r.kind {
-	case kindCommit, kindTree, kindBlob, kindTag:
+	case gitobject.KindCommit, gitobject.KindTree, gitobject.KindBlob, gitobject.KindTag:
 	case kindRefDelta:
 		if len(b) < len(r.base) {
 			return record{}, errRecord
@@ -130,7 +73,7 @@ func offsetVarint(b []byte) (back uint64, n int) {
 }
 
 // baseOf returns where the base of a delta lies: always in the same pack.
-func (p *pack) baseOf(r record) (uint64, error) {
+func (p *Pack) baseOf(r record) (uint64, error) {
 	if r.kind == kindOfsDelta {
 		return r.offset, nil
 	}
@@ -142,8 +85,8 @@ func (p *pack) baseOf(r record) (uint64, error) {
 }
 
 // read returns the object at an offset. Its work is bounded: every inflated size
-// by limits.object, the number of deltas by limits.depth.
-func (p *pack) read(offset uint64, limits limits, cache *lru) (content, error) {
+// by limits.Object, the number of deltas by limits.Depth.
+func (p *Pack) read(offset uint64, limits Limits, cache *Cache) (content, error) {
 	defer runtime.KeepAlive(p)
 	type step struct {
 		record
@@ -160,34 +103,36 @@ func (p *pack) read(offset uint64, limits limits, cache *lru) (content, error) {
 		if err != nil {
 			return content{}, err
 		}
-		if r.size > uint64(limits.object) {
-			return content{}, &tooLargeError{size: int64(min(r.size, 1<<62)), limit: limits.object}
+		if r.size > uint64(limits.Object) {
+			return content{}, &gitobject.TooLargeError{Size: int64(min(r.size, 1<<62)), Limit: limits.Object}
 		}
 		if r.kind != kindOfsDelta && r.kind != kindRefDelta {
-			if out.data, err = inflate(r.stream, r.size); err != nil {
+			if out.Data, err = inflate.All(r.stream, r.size); err != nil {
 				return content{}, err
 			}
-			out.kind = r.kind
+			out.Kind = r.kind
 			if len(deltas) > 0 {
 				cache.put(place{p, at}, out)
 			}
 			break
 		}
-		if deltas = append(deltas, step{r, at}); len(deltas) > limits.depth {
-			return content{}, fmt.Errorf("more than %d deltas on top of each other", limits.depth)
+		if deltas = append(deltas, step{r, at}); len(deltas) > limits.Depth {
+			return content{}, fmt.Errorf("more than %d deltas on top of each other", limits.Depth)
 		}
 		if at, err = p.baseOf(r); err != nil {
 			return content{}, err
 		}
 	}
 	for i := len(deltas) - 1; i >= 0; i-- {
-		delta, err := inflate(deltas[i].stream, deltas[i].size)
+		delta, err := inflate.All(deltas[i].stream, deltas[i].size)
 		if err != nil {
 			return content{}, err
 		}
-		if out.data, err = applyDelta(out.data, delta, limits.object); err != nil {
+		data, err := applyDelta(out.Data, delta, limits.Object)
+		if err != nil {
 			return content{}, err
 		}
+		out = content{Object: gitobject.Object{Kind: out.Kind, Data: data}} // not what the base was checked for
 		if i > 0 {
 			cache.put(place{p, deltas[i].offset}, out)
 		}
@@ -196,7 +141,7 @@ func (p *pack) read(offset uint64, limits limits, cache *lru) (content, error) {
 }
 
 // stat returns kind and size of the object at an offset without reading it all.
-func (p *pack) stat(offset uint64, limits limits) (kind, int64, error) {
+func (p *Pack) stat(offset uint64, limits Limits) (gitobject.Kind, int64, error) {
 	defer runtime.KeepAlive(p)
 	size := int64(-1)
 	for depth := 0; ; depth++ {
@@ -213,8 +158,8 @@ func (p *pack) stat(offset uint64, limits limits) (kind, int64, error) {
 		if !delta {
 			return r.kind, size, nil
 		}
-		if depth > limits.depth {
-			return 0, 0, fmt.Errorf("more than %d deltas on top of each other", limits.depth)
+		if depth > limits.Depth {
+			return 0, 0, fmt.Errorf("more than %d deltas on top of each other", limits.Depth)
 		}
 		if offset, err = p.baseOf(r); err != nil {
 			return 0, 0, err
@@ -227,7 +172,7 @@ func (r record) plainSize(delta bool) (int64, error) {
 		return int64(min(r.size, 1<<62)), nil
 	}
 	var head [24]byte
-	n, err := peek(r.stream, head[:])
+	n, err := inflate.Start(r.stream, head[:])
 	if err != nil {
 		return 0, err
 	}

@@ -1,27 +1,29 @@
-package gitstore
+package packfile
 
 import (
 	"container/list"
 	"sync"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 )
 
 // place is where an object lies; packs are never moved or reused.
 type place struct {
-	pack   *pack
+	pack   *Pack
 	offset uint64
 }
 
-// content is an inflated object. Nobody may change the bytes of a shared one.
+// content is an inflated object; once it is in the cache, nobody may change its
+// bytes.
 type content struct {
-	kind     kind
-	data     []byte
+	gitobject.Object
 	verified bool // the id was compared with the bytes
-	shared   bool // the cache has the bytes too
 }
 
-// lru remembers the objects used last, up to a number of bytes in all: trees and
-// the bases of deltas, which are read again and again.
-type lru struct {
+// Cache remembers the objects used last, up to a number of bytes in all: trees and
+// the bases of deltas, which are read again and again. Any number of packs share
+// one; it is safe for concurrent use.
+type Cache struct {
 	limit int64
 
 	mu     sync.Mutex
@@ -37,11 +39,12 @@ type cached struct {
 
 const cachedOverhead = 200 // bytes for an entry's bookkeeping
 
-func newLRU(limit int64) *lru {
-	return &lru{limit: limit, recent: list.New(), at: map[place]*list.Element{}}
+// NewCache returns an empty cache that takes at most limit bytes.
+func NewCache(limit int64) *Cache {
+	return &Cache{limit: limit, recent: list.New(), at: map[place]*list.Element{}}
 }
 
-func (l *lru) get(at place) (content, bool) {
+func (l *Cache) get(at place) (content, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, ok := l.at[at]
@@ -50,12 +53,12 @@ func (l *lru) get(at place) (content, bool) {
 	}
 	l.recent.MoveToFront(e)
 	c := e.Value.(*cached).content
-	c.shared = true
+	c.Shared = true
 	return c, true
 }
 
-func (l *lru) put(at place, c content) {
-	cost := int64(len(c.data)) + cachedOverhead
+func (l *Cache) put(at place, c content) {
+	cost := int64(len(c.Data)) + cachedOverhead
 	if cost > l.limit/4 {
 		return
 	}
@@ -71,14 +74,14 @@ func (l *lru) put(at place, c content) {
 	}
 }
 
-func (l *lru) drop(e *list.Element) {
+func (l *Cache) drop(e *list.Element) {
 	c := l.recent.Remove(e).(*cached)
 	delete(l.at, c.at)
-	l.size -= int64(len(c.data)) + cachedOverhead
+	l.size -= int64(len(c.Data)) + cachedOverhead
 }
 
-// forget drops everything that lies in a pack, so that its mapping can go.
-func (l *lru) forget(p *pack) {
+// Forget drops everything that lies in a pack, so that its mapping can go.
+func (l *Cache) Forget(p *Pack) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for e := l.recent.Front(); e != nil; {

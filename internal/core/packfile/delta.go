@@ -1,6 +1,10 @@
-package gitstore
+package packfile
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+)
 
 var errDelta = errors.New("delta is damaged")
 
@@ -39,7 +43,7 @@ func applyDelta(base, delta []byte, limit int64) ([]byte, error) {
 		return nil, errDelta
 	}
 	if size > uint64(limit) {
-		return nil, &tooLargeError{size: int64(min(size, 1<<62)), limit: limit}
+		return nil, &gitobject.TooLargeError{Size: int64(min(size, 1<<62)), Limit: limit}
 	}
 	// A copy instruction of 7 bytes yields at most 16 MiB: a larger claim is a lie
 	// not worth allocating for.

@@ -1,4 +1,10 @@
-package gitstore
+// Package inflate decompresses zlib streams of a known size.
+//
+// In go bytes that start with a stream, and the size its plain text must have; out
+// comes the plain text. A stream that holds more, or less, or whose checksum does
+// not fit is an error. The package never allocates more than the bytes at hand
+// could yield, whatever they claim, and never keeps a reference to its input.
+package inflate
 
 import (
 	"bytes"
@@ -9,15 +15,6 @@ import (
 	"github.com/klauspost/compress/zlib"
 )
 
-// tooLargeError reports an object above a limit, before it is inflated.
-type tooLargeError struct {
-	size, limit int64
-}
-
-func (e *tooLargeError) Error() string {
-	return fmt.Sprintf("object has %d bytes, more than the limit of %d", e.size, e.limit)
-}
-
 type inflater struct {
 	in  bytes.Reader
 	out io.ReadCloser // also a zlib.Resetter
@@ -25,7 +22,7 @@ type inflater struct {
 
 var inflaters = sync.Pool{New: func() any { return new(inflater) }}
 
-// use calls f with the plain text of the zlib stream that data starts with.
+// use calls f with the plain text of the stream that data starts with.
 func use(data []byte, f func(io.Reader) error) error {
 	z := inflaters.Get().(*inflater)
 	defer func() {
@@ -45,8 +42,8 @@ func use(data []byte, f func(io.Reader) error) error {
 	return f(z.out)
 }
 
-// inflate returns the plain text of a stream that must have exactly size bytes.
-func inflate(data []byte, size uint64) ([]byte, error) {
+// All returns the plain text of a stream that must have exactly size bytes.
+func All(data []byte, size uint64) ([]byte, error) {
 	// Deflate gains at most a factor of 1032: do not allocate for a larger claim.
 	if size > uint64(len(data))*1032+64 {
 		return nil, fmt.Errorf("compressed data is too short for %d bytes", size)
@@ -65,9 +62,9 @@ func inflate(data []byte, size uint64) ([]byte, error) {
 	return out, err
 }
 
-// peek fills buf with the start of a stream's plain text and returns how much
+// Start fills buf with the start of a stream's plain text and returns how much
 // there was.
-func peek(data, buf []byte) (n int, err error) {
+func Start(data, buf []byte) (n int, err error) {
 	err = use(data, func(r io.Reader) error {
 		n, err = io.ReadFull(r, buf)
 		if err == io.ErrUnexpectedEOF {

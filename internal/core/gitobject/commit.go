@@ -1,4 +1,4 @@
-package gitstore
+package gitobject
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ type Commit struct {
 // Tag is an annotated tag's metadata.
 type Tag struct {
 	ID      string // of the tag object
-	Target  string // id of the commit it stands for
+	Target  string // id of what it stands for
 	Name    string
 	Tagger  Signature
 	Message string
@@ -71,7 +71,8 @@ func splitObject(data []byte) (headers []header, message string) {
 	return headers, strings.TrimPrefix(string(data), "\n")
 }
 
-func parseCommit(id oid, data []byte) (Commit, error) {
+// ParseCommit reads a commit.
+func ParseCommit(id ID, data []byte) (Commit, error) {
 	headers, message := splitObject(data)
 	c := Commit{ID: id.String(), Message: message}
 	var payload []byte
@@ -93,7 +94,7 @@ func parseCommit(id oid, data []byte) (Commit, error) {
 		}
 		payload = append(payload, h.raw...)
 	}
-	if _, err := parseOID(c.Tree); err != nil {
+	if _, err := ParseID(c.Tree); err != nil {
 		return Commit{}, fmt.Errorf("commit has no tree")
 	}
 	c.Payload = append(payload, "\n"+message...)
@@ -101,28 +102,26 @@ func parseCommit(id oid, data []byte) (Commit, error) {
 	return c, nil
 }
 
-func parseTag(id oid, data []byte) (Tag, kind, error) {
+// ParseTag reads an annotated tag; its Target is what the tag itself names, which
+// may be another tag.
+func ParseTag(id ID, data []byte) (Tag, error) {
 	headers, message := splitObject(data)
 	t := Tag{ID: id.String(), Message: message, Payload: data}
-	var k kind
+	typed := false
 	for _, h := range headers {
 		switch h.key {
 		case "object":
 			t.Target = h.value
 		case "type":
-			for _, known := range []kind{kindCommit, kindTree, kindBlob, kindTag} {
-				if known.String() == h.value {
-					k = known
-				}
-			}
+			_, typed = parseKind(h.value)
 		case "tag":
 			t.Name = h.value
 		case "tagger":
 			t.Tagger = parseSignature(h.value)
 		}
 	}
-	if _, err := parseOID(t.Target); err != nil || k == 0 {
-		return Tag{}, 0, fmt.Errorf("tag points at nothing")
+	if _, err := ParseID(t.Target); err != nil || !typed {
+		return Tag{}, fmt.Errorf("tag points at nothing")
 	}
 	for _, begin := range []string{"-----BEGIN PGP SIGNATURE-----", "-----BEGIN SSH SIGNATURE-----", "-----BEGIN SIGNED MESSAGE-----"} {
 		if i := strings.LastIndex(message, "\n"+begin); i >= 0 {
@@ -131,7 +130,7 @@ func parseTag(id oid, data []byte) (Tag, kind, error) {
 			break
 		}
 	}
-	return t, k, nil
+	return t, nil
 }
 
 // parseSignature reads "Name <email> 1700000000 +0100". People's tools have
@@ -153,40 +152,4 @@ func parseSignature(s string) Signature {
 		sig.When = sig.When.In(time.FixedZone("", offset))
 	}
 	return sig
-}
-
-const maxTagDepth = 8
-
-// peel follows annotated tags from id to what they stand for.
-func (o *objects) peel(id oid) (oid, content, error) {
-	for range maxTagDepth {
-		c, err := o.read(id)
-		if err != nil || c.kind != kindTag {
-			return id, c, err
-		}
-		tag, _, err := parseTag(id, c.data)
-		if err != nil {
-			return id, content{}, &CorruptError{Object: id.String(), Err: err}
-		}
-		if id, err = parseOID(tag.Target); err != nil {
-			return id, content{}, err
-		}
-	}
-	return id, content{}, &CorruptError{Object: id.String(), Err: fmt.Errorf("more than %d tags on top of each other", maxTagDepth)}
-}
-
-// commit returns the commit that id is, or that the tag id stands for.
-func (o *objects) commit(id oid) (Commit, error) {
-	id, c, err := o.peel(id)
-	if err != nil {
-		return Commit{}, err
-	}
-	if c.kind != kindCommit {
-		return Commit{}, fmt.Errorf("object %s is a %s, not a commit", id, c.kind)
-	}
-	commit, err := parseCommit(id, c.data)
-	if err != nil {
-		return Commit{}, &CorruptError{Object: id.String(), Err: err}
-	}
-	return commit, nil
 }
