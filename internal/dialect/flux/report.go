@@ -22,13 +22,10 @@ import (
 func Prepare(k *kustomizev1.Kustomization, manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
 	var items []plan.Item
 	for _, m := range manifests {
-		if disabled(m.Object.GetAnnotations()[annotateRec], m.Object.GetLabels()[annotateRec]) {
+		if leftAlone(m.Object) {
 			continue
 		}
 		mode := m.Object.GetAnnotations()[annotateSSA]
-		if strings.EqualFold(mode, kustomizev1.IgnoreValue) {
-			continue
-		}
 		if mode != "" && !strings.EqualFold(mode, "Override") {
 			return nil, nil, condition.Newf(condition.NotSupported, "%s in %s: annotation %s: %q is not supported by this version", m.Key(), m.Origin.File, annotateSSA, mode)
 		}
@@ -53,6 +50,30 @@ func Prepare(k *kustomizev1.Kustomization, manifests []object.Manifest, namespac
 		})
 	}
 	return items, nil, nil
+}
+
+// leftAlone reports whether a declared object asks to be neither applied nor pruned.
+func leftAlone(obj *unstructured.Unstructured) bool {
+	notes := obj.GetAnnotations()
+	return disabled(notes[annotateRec], obj.GetLabels()[annotateRec]) || strings.EqualFold(notes[annotateSSA], kustomizev1.IgnoreValue)
+}
+
+// LeftAlone returns the keys of the declared objects that Prepare leaves out
+// because they ask for it. They did not leave the source: what is live of them
+// must not be pruned, marked by an annotation or not.
+func LeftAlone(manifests []object.Manifest, namespaced func(object.Key) bool) map[object.Key]bool {
+	keys := map[object.Key]bool{}
+	for _, m := range manifests {
+		if !leftAlone(m.Object) {
+			continue
+		}
+		key := m.Key()
+		if !namespaced(key) {
+			key.Namespace = ""
+		}
+		keys[key] = true
+	}
+	return keys
 }
 
 func merged(base, over map[string]string) map[string]string {

@@ -65,6 +65,7 @@ type kustomization struct {
 	app       app.Application
 	revision  source.Revision
 	sourceErr error
+	alone     map[object.Key]bool // declared, and asking to be left alone
 }
 
 func (k *kustomization) loadSource(ctx context.Context) error {
@@ -132,6 +133,7 @@ func (k *kustomization) unready(other *kustomizev1.Kustomization) string {
 }
 
 func (k *kustomization) Prepare(ms []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
+	k.alone = flux.LeftAlone(ms, namespaced)
 	return flux.Prepare(k.obj, ms, namespaced)
 }
 
@@ -142,6 +144,9 @@ func (k *kustomization) Owner(live *unstructured.Unstructured) (app.ID, bool) {
 }
 
 func (k *kustomization) KeepOnPrune(live *unstructured.Unstructured) string {
+	if k.alone[object.KeyOf(live)] {
+		return "the source asks for the object to be left alone"
+	}
 	return flux.KeepOnPrune(live)
 }
 
