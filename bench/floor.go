@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,7 +14,7 @@ const floorWorkers = 16
 
 // floor is how fast the API server takes the same objects.
 type floor struct {
-	first, update time.Duration
+	first, update cost
 }
 
 func measureFloor(ctx context.Context, o options, w workload, dir string) (floor, error) {
@@ -32,10 +31,10 @@ func measureFloor(ctx context.Context, o options, w workload, dir string) (floor
 		return floor{}, err
 	}
 	var f floor
-	if f.first, err = applyAll(ctx, c, w, "v1"); err != nil {
+	if f.first, err = applyAll(ctx, s, c, w, "v1"); err != nil {
 		return f, err
 	}
-	f.update, err = applyAll(ctx, c, w, "v2")
+	f.update, err = applyAll(ctx, s, c, w, "v2")
 	return f, err
 }
 
@@ -60,12 +59,12 @@ func makeNamespaces(ctx context.Context, c *kube.Cluster) error {
 }
 
 // applyAll applies the objects of all applications, 16 at a time.
-func applyAll(ctx context.Context, c *kube.Cluster, w workload, version string) (time.Duration, error) {
+func applyAll(ctx context.Context, s *sandbox, c *kube.Cluster, w workload, version string) (cost, error) {
 	objects := make([]*unstructured.Unstructured, 0, w.apps*objectsPerApp)
 	for _, i := range w.all() {
 		objects = append(objects, w.objects(i, version)...)
 	}
-	started := time.Now()
+	before := spent(s.cmd.Process.Pid)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(floorWorkers)
 	for _, obj := range objects {
@@ -75,5 +74,5 @@ func applyAll(ctx context.Context, c *kube.Cluster, w workload, version string) 
 		})
 	}
 	err := g.Wait()
-	return time.Since(started), err
+	return spent(s.cmd.Process.Pid).minus(before), err
 }

@@ -62,9 +62,31 @@ func run(ctx context.Context, o options) error {
 	return measureOurs(ctx, o, w, floor, filepath.Join(dir, "ours"))
 }
 
+// cost is what a phase took: time, and CPU of everything that took part, the
+// API server included. The CPU tells what the time would be on a quiet machine.
+type cost struct {
+	at  time.Time
+	dur time.Duration
+	cpu float64 // seconds
+}
+
+// spent is the cost of these processes and this one up to now.
+func spent(pids ...int) cost {
+	c := cost{at: time.Now(), cpu: cpu(os.Getpid())}
+	for _, pid := range pids {
+		c.cpu += cpu(pid)
+	}
+	return c
+}
+
+func (c cost) minus(before cost) cost {
+	return cost{at: c.at, dur: c.at.Sub(before.at), cpu: c.cpu - before.cpu}
+}
+
 // row prints one figure of ours beside the floor's.
-func row(name string, ours, floor time.Duration) {
-	fmt.Printf("%-34s %9s   floor %9s   ratio %.2f\n", name, round(ours), round(floor), ours.Seconds()/floor.Seconds())
+func row(name string, ours, floor cost) {
+	fmt.Printf("%-34s %9s   floor %9s   ratio %.2f   (cpu of all %.1f s, floor %.1f s, ratio %.2f)\n", name,
+		round(ours.dur), round(floor.dur), ours.dur.Seconds()/floor.dur.Seconds(), ours.cpu, floor.cpu, ours.cpu/floor.cpu)
 }
 
 func round(d time.Duration) time.Duration {

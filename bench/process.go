@@ -193,7 +193,7 @@ func (c counters) sum(texts ...string) float64 {
 func wait(ctx context.Context, longest time.Duration, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		ok, err := done()

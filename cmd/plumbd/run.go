@@ -243,7 +243,7 @@ func (w *wiring) build() error {
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
 		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Settings: w.settings},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient()},
-	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: w.counters})
+	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: w.counters, Busy: func() bool { return control.Busy() }})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if err := control.Start(w.manager, w.settings); err != nil {
 		return err

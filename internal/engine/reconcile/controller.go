@@ -135,11 +135,27 @@ func (c *Controller) open(_ context.Context, q queue) error {
 }
 
 func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, error) {
-	again, err := c.reconciler.Reconcile(ctx, id)
-	if err != nil && ctx.Err() != nil {
+	next, err := c.reconciler.Reconcile(ctx, id)
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return ctrl.Result{}, nil //nolint:nilerr // shutting down
+	case next.Quiet:
+		return ctrl.Result{RequeueAfter: time.Millisecond, Priority: new(quiet)}, nil
 	}
-	return ctrl.Result{RequeueAfter: again}, err
+	return ctrl.Result{RequeueAfter: next.After, Priority: new(normal)}, err
+}
+
+// Priorities of the queue.
+const (
+	normal = 0
+	quiet  = -10
+)
+
+// Busy reports whether more applications wait than there are workers.
+func (c *Controller) Busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue != nil && c.queue.Len() > c.workers
 }
 
 // applicationEvents passes on what a person or a tool changed, and not our own

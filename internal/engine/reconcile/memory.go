@@ -19,6 +19,9 @@ type memory struct {
 	asking int64     // number of the poll that answers the user's refresh; 0: none asked for
 	since  time.Time // when waiting for health began
 
+	owed      bool             // a good outcome that waits for a quieter moment to be reported
+	inventory object.Inventory // of that outcome
+
 	rendered render.Request // what was rendered last
 	digest   string         // of its manifests, while the application is in sync with them
 }
@@ -39,13 +42,14 @@ type standing struct {
 
 func newMemory() *memory { return &memory{items: map[object.Key]*standing{}} }
 
-// lastRun prefers what the status remembers: others may write it.
+// lastRun prefers what the status remembers, because others may write it,
+// unless a later run has not been reported yet.
 func (m *memory) lastRun(stored *app.Run) *app.Run {
-	if stored != nil {
-		if m.run != nil && m.run.StartedAt.Equal(stored.StartedAt) && m.run.Phase == stored.Phase {
-			stored.Revision.Name = m.run.Revision.Name
-		}
-		return stored
+	switch {
+	case stored == nil, m.owed && m.run != nil && !m.run.StartedAt.Before(stored.StartedAt):
+		return m.run
+	case m.run != nil && m.run.StartedAt.Equal(stored.StartedAt) && m.run.Phase == stored.Phase:
+		stored.Revision.Name = m.run.Revision.Name
 	}
-	return m.run
+	return stored
 }

@@ -40,6 +40,9 @@ type Options struct {
 	Recorder Recorder
 	Parallel int           // objects of one kind applied at once; 0 means 8
 	Settle   time.Duration // longest wait for kinds to become known; 0 means 30s
+
+	// Busy reports whether applications wait for their turn; nil means never.
+	Busy func() bool
 }
 
 // New returns a Reconciler for the dialects by the kind of their objects.
@@ -56,6 +59,9 @@ func New(dialects map[string]Dialect, cluster Cluster, sources Sources, renders 
 	if opts.Parallel <= 0 {
 		opts.Parallel = 8
 	}
+	if opts.Busy == nil {
+		opts.Busy = func() bool { return false }
+	}
 	if opts.Settle <= 0 {
 		opts.Settle = 30 * time.Second
 	}
@@ -65,34 +71,43 @@ func New(dialects map[string]Dialect, cluster Cluster, sources Sources, renders 
 	}
 }
 
-// Reconcile brings one application one step closer to its desired state and
-// returns after what time to look again at the latest; 0 means when something
-// changes. It may be called at any time, but not twice at once for one
-// application. An error means that the outcome could not be reported.
-func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (time.Duration, error) {
+// Next says when to look at an application again.
+type Next struct {
+	After time.Duration // at the latest; 0: when something changes
+	Quiet bool          // once nothing more urgent is left to do: an outcome is to be reported
+}
+
+// Reconcile brings one application one step closer to its desired state. It may
+// be called at any time, but not twice at once for one application. An error
+// means that the outcome could not be reported.
+func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (Next, error) {
 	subject, err := r.dialects[id.Kind].Load(ctx, id)
 	if errors.Is(err, app.ErrGone) {
 		r.forget(id)
-		return 0, nil
+		return Next{}, nil
 	}
 	if errors.Is(err, errBehind) {
-		return catchUp, nil
+		return Next{After: catchUp}, nil
 	}
 	if err != nil {
-		return 0, err
+		return Next{}, err
 	}
 	mem := r.memory(id)
 	s := &session{Reconciler: r, subject: subject, app: subject.Application(), mem: mem, traits: subject.Traits(), now: r.options.Now()}
 	s.policy = s.app.Policy
 	if s.app.Suspended && s.app.Deletion == nil {
-		return 0, nil
+		return Next{}, nil
 	}
 	out, report := s.run(ctx)
 	if ctx.Err() != nil {
-		return 0, ctx.Err() // shutting down: what was not finished is found out again
+		return Next{}, ctx.Err() // shutting down: what was not finished is found out again
 	}
 	if !report {
-		return out.Again, nil
+		return Next{After: out.Again}, nil
+	}
+	if mem.owed = !mem.owed && r.options.Busy() && s.canWait(); mem.owed { // put off once, not again
+		mem.inventory = out.Inventory
+		return Next{Quiet: true}, nil
 	}
 	started := time.Now()
 	err = subject.Report(ctx, out, s.now)
@@ -100,7 +115,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (time.Duration, e
 	if err == nil && out.Gone {
 		r.forget(id)
 	}
-	return out.Again, err
+	return Next{After: out.Again}, err
+}
+
+// canWait reports whether the outcome is nothing but good news, which may be
+// told when the API server has less to do. Ownership must be provable without
+// an inventory meanwhile.
+func (s *session) canWait() bool {
+	return s.traits.Marked && s.out.Run != nil && s.out.Run.Phase == app.Succeeded && s.out.Run.Operation.Automatic &&
+		s.app.Request == nil && s.app.Deletion == nil && s.app.Refresh == "" && s.out.Waiting == "" && len(s.out.Problems) == 0
 }
 
 // forget drops everything that was kept for an application.
@@ -146,6 +169,9 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 	s.out.Run = s.mem.lastRun(s.app.State.Run)
 	s.out.Applied = s.app.State.Applied
 	s.out.Inventory = s.app.State.Inventory
+	if s.mem.owed {
+		s.out.Inventory = s.out.Inventory.Union(s.mem.inventory)
+	}
 	if s.app.Deletion != nil {
 		s.finalize(ctx)
 		return s.out, true
@@ -208,6 +234,7 @@ func (s *session) refuse() {
 	s.out.Sync = app.Unknown
 	s.out.Health.Code = "Unknown"
 	if op := s.app.Request; op != nil {
+		s.out.Answers = true
 		s.out.Run = &app.Run{
 			Operation: *op, Phase: app.Errored, Message: s.out.Problems[0].Message,
 			StartedAt: s.stamp(), FinishedAt: s.stamp(),
