@@ -133,6 +133,8 @@ type Policy struct {
 	Propagation       string            // of prunes: "foreground", "background" or "orphan"
 	PruneLast         bool
 	PruneConfirm      bool // ask a person before each prune
+	PruneNever        bool // leftovers stay, but for those that ask to be pruned themselves
+	Outlive           bool // objects survive the deletion of the application, but for those that ask to go themselves
 	Force             bool // delete and create again when a field cannot be changed in place
 	Replace           bool // write whole objects instead of applying fields
 	LenientFields     bool // unknown fields are dropped rather than refused

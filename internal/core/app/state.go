@@ -102,6 +102,7 @@ type Outcome struct {
 	Applied   string
 	Problems  []condition.Problem
 
+	Answers     bool          // Run is what the application's Request asked for
 	RefreshSeen string        // token that this reconcile answers
 	Compared    bool          // a comparison took place
 	Waiting     string        // what the application waits for; empty: nothing

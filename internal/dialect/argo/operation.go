@@ -28,12 +28,14 @@ func (s Settings) operationState(a *v1alpha1.Application, out app.Outcome) *v1al
 		StartedAt:  metav1.NewTime(run.StartedAt),
 		RetryCount: run.Retries,
 	}
-	if old := a.Status.OperationState; old != nil && old.StartedAt.Time.Equal(run.StartedAt) {
+	old := a.Status.OperationState
+	if old != nil && old.StartedAt.Time.Equal(run.StartedAt) && old.Operation.InitiatedBy.Automated == run.Operation.Automatic {
 		os.Operation = old.Operation
 		if old.SyncResult != nil && run.Source != "" && sourceDigest(old.SyncResult.Source) == run.Source {
 			src = old.SyncResult.Source
 		}
-	} else if requested(a, run) {
+	}
+	if out.Answers && a.Operation != nil {
 		os.Operation = *a.Operation
 	}
 	if !run.FinishedAt.IsZero() {

@@ -41,15 +41,6 @@ func objectOptions(obj *unstructured.Unstructured, annotation string) options {
 	return o
 }
 
-// either reports whether an option is on for one object: its own annotation
-// decides, and without one the application's list.
-func either(own, all options, key string) bool {
-	if v := own.value(key); v != "" {
-		return v == "true"
-	}
-	return all.has(key + "=true")
-}
-
 // policy reads spec.syncPolicy.
 func policy(sp *v1alpha1.SyncPolicy) (app.Policy, error) {
 	p := app.Policy{
@@ -85,6 +76,8 @@ func withOptions(p app.Policy, o options) (app.Policy, error) {
 	p.CreateNamespace = o.has("CreateNamespace=true")
 	p.PruneLast = o.has("PruneLast=true")
 	p.PruneConfirm = o.has("Prune=confirm")
+	p.PruneNever = o.has("Prune=false")
+	p.Outlive = o.has("Delete=false") || o.has("Delete=confirm")
 	p.Replace = o.has("Replace=true")
 	p.LenientFields = o.has("Validate=false")
 	p.MissingKindsLater = o.has("SkipDryRunOnMissingResource=true")

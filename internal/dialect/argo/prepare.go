@@ -137,19 +137,22 @@ func listed(text string) []string {
 // KeepOnPrune says why a leftover stays although pruning is on; "" lets it go.
 func (s Settings) KeepOnPrune(a app.Application, live *unstructured.Unstructured) string {
 	own := objectOptions(live, syncOptionsAnnotation)
+	silent := own.value("Prune") == ""
 	switch {
-	case own.has("Prune=false"):
+	case own.has("Prune=false") || (a.Policy.PruneNever && silent):
 		return "ignored (no prune)"
-	case own.has("Prune=confirm") || (a.Policy.PruneConfirm && own.value("Prune") == ""):
+	case own.has("Prune=confirm") || (a.Policy.PruneConfirm && silent):
 		return "ignored (pruning it needs a confirmation, which this version cannot take: delete it by hand)"
 	}
 	return ""
 }
 
 // KeepOnDelete says why an object survives the deletion of its application.
-func (s Settings) KeepOnDelete(live *unstructured.Unstructured) string {
+func (s Settings) KeepOnDelete(a app.Application, live *unstructured.Unstructured) string {
 	own := objectOptions(live, syncOptionsAnnotation)
 	switch {
+	case a.Policy.Outlive && own.value("Delete") == "":
+		return "the sync policy asks for objects to be kept"
 	case plan.IsCRD(object.KeyOf(live)):
 		return "custom resource definitions survive"
 	case own.has("Delete=false"), own.has("Delete=confirm"):

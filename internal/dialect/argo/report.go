@@ -31,7 +31,7 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 	st.Conditions = conditions(a.Status.Conditions, out.Problems, at)
 	st.ControllerNamespace = s.Namespace
 	st.OperationState = s.operationState(a, out)
-	if out.Run != nil && out.Run.Phase.Done() && requested(a, out.Run) {
+	if out.Run != nil && out.Run.Phase.Done() && out.Answers {
 		next.Operation = nil
 	}
 	if out.RefreshSeen != "" && a.Annotations[refreshAnnotation] == out.RefreshSeen {
@@ -61,11 +61,6 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 		st.ReconciledAt = &at
 	}
 	return next
-}
-
-// requested reports whether run is the answer to the operation in a.
-func requested(a *v1alpha1.Application, run *app.Run) bool {
-	return a.Operation != nil && !run.Operation.Automatic
 }
 
 func conditions(old []v1alpha1.ApplicationCondition, problems []condition.Problem, at metav1.Time) []v1alpha1.ApplicationCondition {

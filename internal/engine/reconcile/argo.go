@@ -108,7 +108,7 @@ func (a *application) KeepOnPrune(live *unstructured.Unstructured) string {
 }
 
 func (a *application) KeepOnDelete(live *unstructured.Unstructured) string {
-	return a.Settings.KeepOnDelete(live)
+	return a.Settings.KeepOnDelete(a.app, live)
 }
 
 func (a *application) PruneWave(live *unstructured.Unstructured) (int, bool) {

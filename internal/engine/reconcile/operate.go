@@ -76,7 +76,7 @@ func (s *session) fail(err error, fallback condition.Reason) {
 	s.out.Sync = app.Unknown
 	s.again(retryLater(err))
 	if op := s.app.Request; op != nil {
-		s.out.Run = s.start(*op)
+		s.out.Run, s.out.Answers = s.start(*op), true
 		s.finish(s.out.Run, app.Errored, s.out.Problems[len(s.out.Problems)-1].Message)
 	}
 }
@@ -105,6 +105,7 @@ func (s *session) begin(v gate.Verdict, rev source.Revision) *app.Run {
 	switch {
 	case v.Start != nil:
 		run = s.start(*v.Start)
+		s.out.Answers = v.Start == s.app.Request
 	case v.Resume:
 		run = s.out.Run
 	case v.Retry:
@@ -112,6 +113,9 @@ func (s *session) begin(v gate.Verdict, rev source.Revision) *app.Run {
 		run.FinishedAt, run.Results = time.Time{}, nil
 	default:
 		return nil
+	}
+	if v.Start == nil {
+		s.out.Answers = s.app.Request != nil && !run.Operation.Automatic
 	}
 	run.Revision, run.Source = rev, s.app.Source.Digest
 	return run
@@ -270,7 +274,7 @@ func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []
 		if e.Err == nil && e.Step.Action == plan.Patch && len(run.Operation.Only) > 0 && run.Operation.Automatic {
 			drift++
 		}
-		if e.Err == nil {
+		if e.Err == nil && !run.Operation.DryRun {
 			s.options.Logger.Info("changed object", "app", s.app.ID.String(), "action", string(e.Step.Action), "object", e.Step.Key.String(), "reason", e.Step.Reason, "revision", run.Revision.String())
 		}
 		if !e.Step.Aside || e.Err != nil {
