@@ -33,9 +33,10 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 		out.Problems = append(out.Problems, condition.Of(fmt.Errorf(format, args...), reason))
 	}
 	out.Target = destination(a.Spec.Destination, report)
+	before := len(out.Problems)
 	src := effectiveSource(a, report)
 	var err error
-	if out.Source, err = sourceOf(src, a.Name, out.Target.Namespace); err != nil {
+	if out.Source, err = sourceOf(src, a.Name, out.Target.Namespace); err != nil && len(out.Problems) == before {
 		out.Problems = append(out.Problems, condition.Of(err, condition.InvalidSpec))
 	}
 	if out.Policy, err = policy(a.Spec.SyncPolicy); err != nil {

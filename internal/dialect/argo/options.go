@@ -1,6 +1,8 @@
 package argo
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -100,8 +102,8 @@ func retryOf(r v1alpha1.Retry) (app.Retry, error) {
 	}
 	var err error
 	if b.Duration != "" {
-		if out.Wait, err = durationOf(b.Duration); err != nil {
-			return out, fmt.Errorf("retry.backoff.duration: %w", err)
+		if out.Wait, err = durationOf(b.Duration); err != nil || out.Wait < 0 {
+			return out, fmt.Errorf("retry.backoff.duration: %w", cmp.Or(err, errors.New("it is negative")))
 		}
 	}
 	if b.MaxDuration != "" {
@@ -121,7 +123,7 @@ func durationOf(text string) (time.Duration, error) {
 		return time.Duration(seconds) * time.Second, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
+	if err != nil {
 		return 0, fmt.Errorf("%q is no duration such as 5s or 3m", text)
 	}
 	return d, nil
@@ -129,7 +131,7 @@ func durationOf(text string) (time.Duration, error) {
 
 func retryTo(r app.Retry) v1alpha1.Retry {
 	out := v1alpha1.Retry{Limit: r.Limit}
-	if r.Wait > 0 {
+	if r != (app.Retry{}) {
 		out.Backoff = &v1alpha1.Backoff{Duration: r.Wait.String(), Factor: &r.Factor, MaxDuration: r.Max.String()}
 	}
 	return out

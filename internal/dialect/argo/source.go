@@ -116,6 +116,9 @@ func kustomizeOptions(k v1alpha1.KustomizeSource) (*render.KustomizeOptions, err
 	if k.Version != "" {
 		return nil, condition.Newf(condition.NotSupported, "spec.source.kustomize.version: %q is not available; the built-in version renders everything, leave it out", k.Version)
 	}
+	if k.CommonAnnotationsEnvsubst {
+		return nil, condition.Newf(condition.NotSupported, "spec.source.kustomize.commonAnnotationsEnvsubst is not supported by this version: write the annotations out")
+	}
 	out := &render.KustomizeOptions{
 		NamePrefix: k.NamePrefix, NameSuffix: k.NameSuffix, Namespace: k.Namespace,
 		Components: k.Components, IgnoreMissingComponents: k.IgnoreMissingComponents,
