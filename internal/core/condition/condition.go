@@ -47,7 +47,7 @@ func (r Reason) Warning() bool {
 // A Problem is one thing to tell the user: stable text without timestamps.
 type Problem struct {
 	Reason  Reason
-	Message string // one line, starts with a capital
+	Message string // one line, starts with a capital or with a name
 }
 
 // Error is an error that carries the reason it will be reported under.
@@ -90,7 +90,8 @@ func Of(err error, fallback Reason) Problem {
 // maxMessage bounds a message, in bytes: conditions travel in every status.
 const maxMessage = 2048
 
-// sentence makes one line with a capital first letter out of an error's text.
+// sentence makes one line out of an error's text, with a capital first letter
+// unless that would misspell a name.
 func sentence(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }), " ")
 	if len(text) > maxMessage {
@@ -103,9 +104,14 @@ func sentence(text string) string {
 	if text == "" {
 		return ""
 	}
+	if word, _, _ := strings.Cut(text, " "); strings.ContainsFunc(strings.TrimRight(word, ":,;"), notLetter) {
+		return text // it begins with a name: of a file, a branch, an object
+	}
 	first, size := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(first)) + text[size:]
 }
+
+func notLetter(r rune) bool { return !unicode.IsLetter(r) && r != '-' && r != '\'' }
 
 // Summary joins up to three texts and counts the rest: "a; b; c; and 17 more".
 // It sorts a copy, so that equal sets give equal text.

@@ -21,7 +21,7 @@ func TestOf(t *testing.T) {
 	}{
 		"plain":   {"an error without a reason gets the fallback", cause, condition.Problem{Reason: condition.ApplyFailed, Message: "No such branch"}},
 		"tied":    {"a tied error keeps its reason", condition.Because(condition.SourceFailed, cause), condition.Problem{Reason: condition.SourceFailed, Message: "No such branch"}},
-		"wrapped": {"also when it is wrapped", fmt.Errorf("shop/api: %w", condition.Newf(condition.RenderFailed, "bad %q", "x")), condition.Problem{Reason: condition.RenderFailed, Message: `Shop/api: bad "x"`}},
+		"wrapped": {"also when it is wrapped; a name keeps its case", fmt.Errorf("shop/api: %w", condition.Newf(condition.RenderFailed, "bad %q", "x")), condition.Problem{Reason: condition.RenderFailed, Message: `shop/api: bad "x"`}},
 		"twice":   {"the first to tie an error knows best", condition.Because(condition.PlanInvalid, condition.Because(condition.SourceFailed, cause)), condition.Problem{Reason: condition.SourceFailed, Message: "No such branch"}},
 		"lines":   {"a message is one line", errors.New("a\nb\r\n\tc"), condition.Problem{Reason: condition.ApplyFailed, Message: "A b c"}},
 		"empty":   {"an empty message stays empty", errors.New(""), condition.Problem{Reason: condition.ApplyFailed}},
