@@ -68,12 +68,13 @@ func (s *story) bare(name string) string {
 	return s.ns + "-" + name + ".git"
 }
 
-// push [-f] [-repo NAME] BRANCH DIR [MESSAGE] commits the content of DIR as the
-// whole content of BRANCH; $HEAD is the new commit. With -f it has no parent.
+// push [-f] [-quiet] [-repo NAME] BRANCH DIR [MESSAGE] commits the content of DIR
+// as the whole content of BRANCH; $HEAD is the new commit. With -f it has no
+// parent, and with -quiet no webhook announces it.
 func (s *story) push(c *call) error {
-	fresh := c.flag("-f")
+	fresh, quiet := c.flag("-f"), c.flag("-quiet")
 	name := c.option("-repo", "")
-	if err := c.want(2, 3, "push [-f] [-repo NAME] BRANCH DIR [MESSAGE]"); err != nil {
+	if err := c.want(2, 3, "push [-f] [-quiet] [-repo NAME] BRANCH DIR [MESSAGE]"); err != nil {
 		return err
 	}
 	if err := s.makeRepo(c, name); err != nil {
@@ -91,7 +92,7 @@ func (s *story) push(c *call) error {
 	if err := s.copyTree(c.MkAbs(c.args[1]), tree); err != nil {
 		return err
 	}
-	commit, err := s.commit(tree, name, branch, message, fresh)
+	commit, err := commit(tree, s.remote(name, quiet), branch, message, fresh)
 	if err != nil {
 		return err
 	}
@@ -135,10 +136,17 @@ func (s *story) copyTree(from, to string) error {
 	})
 }
 
-// commit makes a commit of tree on top of branch and pushes it over HTTP. The
-// content becomes exactly tree.
-func (s *story) commit(tree, name, branch, message string, fresh bool) (string, error) {
-	url := s.world.git + "/" + s.bare(name)
+// remote is where to push to: the server, or its directory behind its back.
+func (s *story) remote(name string, quiet bool) string {
+	if quiet {
+		return s.world.path("repos/" + s.bare(name))
+	}
+	return s.world.git + "/" + s.bare(name)
+}
+
+// commit makes a commit of tree on top of branch, or of nothing, and pushes it.
+// The content becomes exactly tree.
+func commit(tree, url, branch, message string, fresh bool) (string, error) {
 	steps := [][]string{{"init", "-q", "--initial-branch=" + branch}}
 	if !fresh {
 		if heads, err := git(tree, "ls-remote", url, "refs/heads/"+branch); err != nil {

@@ -216,15 +216,24 @@ func lay(obj map[string]any, pairs []string) error {
 		if !ok {
 			return fmt.Errorf("%q is not path=value", pair)
 		}
-		var value any
-		if json.Unmarshal([]byte(text), &value) != nil {
-			value = text
-		}
+		value := parse(path, text)
 		if _, err := assign(obj, steps(path), whole(value)); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
+}
+
+// parse reads a value as JSON where it can be; labels and annotations are texts.
+func parse(path, text string) any {
+	var value any
+	if json.Unmarshal([]byte(text), &value) != nil {
+		return text
+	}
+	if value != nil && (strings.Contains(path, "annotations.") || strings.Contains(path, "labels.")) {
+		return text
+	}
+	return value
 }
 
 // whole turns numbers without a fraction into integers, as objects have them.

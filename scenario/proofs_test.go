@@ -207,7 +207,7 @@ func (s *story) awaitWrites(count string) error {
 		}
 		written := 0
 		for _, r := range list {
-			if r.Verb == "patch" && r.ObjectRef.Subresource == "" && r.ObjectRef.Resource != "applications" {
+			if (r.Verb == "patch" || r.Verb == "delete") && r.ObjectRef.Subresource == "" && r.ObjectRef.Resource != "applications" {
 				written++
 			}
 		}

@@ -172,7 +172,7 @@ func (s *story) ready(c *call) error {
 }
 
 // condition KIND NAME TYPE[=STATUS] [REGEXP] waits for a condition whose message
-// matches; "! condition" waits until there is none. The message goes to stdout.
+// matches, of any type when TYPE is "."; "! condition" waits until there is none. The message goes to stdout.
 func (s *story) condition(c *call) error {
 	if err := c.want(3, 4, "[!] condition KIND NAME TYPE[=STATUS] [REGEXP]"); err != nil {
 		return err
@@ -210,7 +210,7 @@ func conditionOf(obj *unstructured.Unstructured, kind, status string, re *regexp
 	for _, item := range list {
 		m, _ := item.(map[string]any)
 		message, _ := m["message"].(string)
-		if m["type"] == kind && (status == "" || m["status"] == status) && re.MatchString(message) {
+		if (kind == "." || m["type"] == kind) && (status == "" || m["status"] == status) && re.MatchString(message) {
 			return message, true
 		}
 	}

@@ -158,7 +158,7 @@ func (w *world) close() {
 }
 
 // deadline is how long anything may take: far longer than it does.
-const deadline = 30 * time.Second
+const deadline = time.Minute
 
 // final is an error that waiting does not cure.
 type final struct{ error }
