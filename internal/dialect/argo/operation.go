@@ -3,6 +3,7 @@ package argo
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,7 +30,7 @@ func (s Settings) operationState(a *v1alpha1.Application, out app.Outcome) *v1al
 		RetryCount: run.Retries,
 	}
 	old := a.Status.OperationState
-	if old != nil && old.StartedAt.Time.Equal(run.StartedAt) && old.Operation.InitiatedBy.Automated == run.Operation.Automatic {
+	if old != nil && old.StartedAt.Time.Equal(run.StartedAt) && reflect.DeepEqual(operationOf(old.Operation), run.Operation) { // two may start in one second
 		os.Operation = old.Operation
 		if old.SyncResult != nil && run.Source != "" && sourceDigest(old.SyncResult.Source) == run.Source {
 			src = old.SyncResult.Source
