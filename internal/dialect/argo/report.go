@@ -37,8 +37,14 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 	if out.RefreshSeen != "" && a.Annotations[refreshAnnotation] == out.RefreshSeen {
 		delete(next.Annotations, refreshAnnotation)
 	}
-	st.Sync.Status = v1alpha1.SyncCode(out.Sync)
-	st.Health = healthStatus(a.Status.Health, out.Health, at)
+	if out.Sync != "" {
+		st.Sync.Status = v1alpha1.SyncCode(out.Sync)
+	}
+	seen := out.Health
+	if seen.Code == "" { // not looked at
+		seen = health.Status{Code: cmp.Or(health.Code(a.Status.Health.Status), health.Unknown), Message: a.Status.Health.Message}
+	}
+	st.Health = healthStatus(a.Status.Health, seen, at)
 	if !out.Compared {
 		return next
 	}
