@@ -8,9 +8,9 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	coreapply "github.com/plumbline-dev/plumbline/internal/core/apply"
+	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
-	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 )
@@ -19,86 +19,22 @@ import (
 func (s *session) fresh(e coreapply.Event) *standing {
 	now := &standing{
 		uid: string(e.Live.GetUID()), version: e.Live.GetResourceVersion(), verdict: plan.Same,
-		desired: diff.DigestOf(e.Step.Manifest.Object), images: images(e.Live), owner: s.app.ID,
+		desired: diff.DigestOf(e.Step.Manifest.Object), vitals: assess.VitalsOf(e.Live), owner: s.app.ID,
 	}
 	now.owned, _ = diff.Owned(e.Live, s.traits.Manager)
-	now.health, now.rated = health.Assess(e.Live)
-	now.progress, _ = health.Wait(e.Live)
 	return now
 }
 
-// assess derives sync status, health and resources from a comparison.
+// assess derives what users see from a comparison.
 func (s *session) assess(c *comparison) {
+	state := assess.State{Items: c.items, Leftovers: c.leftovers, Health: c.health, Ignored: c.extra, Unknown: map[object.Key]bool{}}
+	for key := range c.unknown {
+		state.Unknown[key] = true
+	}
+	verdict := assess.Judge(state)
 	s.out.Compared = true
-	s.out.Sync = app.Synced
-	s.out.Resources = s.out.Resources[:0]
+	s.out.Sync, s.out.Health, s.out.Resources = verdict.Sync, verdict.Health, verdict.Resources
 	s.out.Inventory, s.out.Images = c.inventory, c.images
-	missing, worst := 0, health.Status{Code: health.Healthy}
-	for _, item := range c.items {
-		if item.Aside {
-			if item.Standing == plan.Differs {
-				s.out.Sync = app.OutOfSync
-			}
-			continue
-		}
-		r := s.resource(c, item)
-		if r.Sync == app.OutOfSync {
-			s.out.Sync = app.OutOfSync
-		}
-		if item.Standing == plan.Missing {
-			missing++
-		}
-		if h, rated := c.health[item.Key()]; rated && !ignoredChild(item.Key(), h) {
-			worst = worse(worst, h, item.Key())
-		}
-		s.out.Resources = append(s.out.Resources, r)
-	}
-	for _, left := range c.leftovers {
-		s.out.Resources = append(s.out.Resources, app.Resource{
-			Key: left.Entry.Key, Version: left.Entry.Version, Sync: app.OutOfSync, Prune: true, Reason: left.Held, Wave: left.Wave,
-		})
-		if !c.extra[left.Entry.Key] {
-			s.out.Sync = app.OutOfSync
-		}
-	}
-	if missing > 0 && missing == len(s.out.Resources) {
-		worst = health.Status{Code: health.Missing, Message: "Nothing of it is in the cluster"}
-	}
-	s.out.Health = worst
-	slices.SortFunc(s.out.Resources, func(a, b app.Resource) int { return a.Key.Compare(b.Key) })
-}
-
-func (s *session) resource(c *comparison, item plan.Item) app.Resource {
-	r := app.Resource{Key: item.Key(), Version: item.Object.GroupVersionKind().Version, Sync: app.Synced, Wave: item.Wave}
-	if h, rated := c.health[r.Key]; rated {
-		r.Health = &h
-	}
-	if _, unknown := c.unknown[r.Key]; unknown {
-		r.Sync = app.Unknown
-		return r
-	}
-	switch item.Standing {
-	case plan.Missing:
-		r.Sync, r.Reason = app.OutOfSync, "not in cluster"
-		r.Health = &health.Status{Code: health.Missing}
-	case plan.Differs:
-		r.Sync, r.Reason = app.OutOfSync, item.Why
-	case plan.Unowned, plan.Same:
-	}
-	return r
-}
-
-// ignoredChild reports whether a nested application's state leaves its parent's
-// health alone.
-func ignoredChild(key object.Key, h health.Status) bool {
-	return key.Kind == "Application" && (h.Code == health.Missing || h.Code == health.Unknown)
-}
-
-func worse(worst, next health.Status, key object.Key) health.Status {
-	if !health.Worse(next.Code, worst.Code) {
-		return worst
-	}
-	return health.Status{Code: next.Code, Message: fmt.Sprintf("%s: %s", key, next.Message)}
 }
 
 // conclude adds what the comparison could not do and decides whether the

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
 	"github.com/plumbline-dev/plumbline/internal/core/health"
@@ -175,20 +176,16 @@ func (s *session) stand(ctx context.Context, c *comparison, item *plan.Item, kin
 	if item.Standing == plan.Differs {
 		c.drifted++
 	}
-	if meta.Going {
-		known.health, known.rated = health.Status{Code: health.Progressing, Message: "Pending deletion"}, true
-	}
-	if known.rated && !s.subject.IgnoresHealth(item.Object) {
-		c.health[key] = known.health
-		item.Settled = settled(known.health)
-	}
-	if s.traits.Order == plan.ByStage {
-		item.Settled = arrived(known.progress)
+	if !s.subject.IgnoresHealth(item.Object) {
+		item.Settled = known.vitals.Settled(s.traits.Order)
+		if known.vitals.Rated {
+			c.health[key] = known.vitals.Health
+		}
 	}
 	if known.owner != (app.ID{}) && known.owner != s.app.ID {
 		c.shared = append(c.shared, fmt.Sprintf("%s/%s is part of applications %s and %s", key.Kind, key.Name, s.app.ID, known.owner))
 	}
-	c.images = append(c.images, known.images...)
+	c.images = append(c.images, known.vitals.Images...)
 	return nil
 }
 
@@ -201,7 +198,7 @@ func (s *session) unserved(c *comparison, item *plan.Item, err error) error {
 	}
 	item.Standing = plan.Missing
 	for _, other := range c.items {
-		if gk, _, ok := defines(other.Object); ok && gk == key.GroupKind() {
+		if gk, _, ok := assess.Defines(other.Object); ok && gk == key.GroupKind() {
 			return nil
 		}
 	}
@@ -231,9 +228,7 @@ func (s *session) validate(ctx context.Context, item *plan.Item) error {
 
 // look compares one object with its live state closely.
 func (s *session) look(ctx context.Context, item *plan.Item, live *unstructured.Unstructured, desired diff.Digest, before *standing) (*standing, error) {
-	now := &standing{uid: string(live.GetUID()), version: live.GetResourceVersion(), desired: desired, images: images(live)}
-	now.health, now.rated = health.Assess(live)
-	now.progress, _ = health.Wait(live)
+	now := &standing{uid: string(live.GetUID()), version: live.GetResourceVersion(), desired: desired, vitals: assess.VitalsOf(live)}
 	now.owner, _ = s.subject.Owner(live)
 	owned, ours := diff.Owned(live, s.traits.Manager)
 	if before != nil && before.uid == now.uid && before.desired == desired && before.verdict == plan.Same && ours && before.owned == owned {
@@ -244,13 +239,8 @@ func (s *session) look(ctx context.Context, item *plan.Item, live *unstructured.
 	if err != nil {
 		return nil, err
 	}
-	switch change.Kind {
-	case diff.Update, diff.Create, diff.Prune:
-		now.verdict, now.why = plan.Differs, describe(change)
-	case diff.Adopt:
-		now.verdict, now.why = plan.Unowned, change.Reason
-	case diff.None:
-		now.verdict, now.owned = plan.Same, owned
+	if now.verdict, now.why = assess.Standing(change); now.verdict == plan.Same {
+		now.owned = owned
 	}
 	return now, nil
 }
@@ -356,106 +346,11 @@ var namespaceKind = schema.GroupKind{Kind: "Namespace"}
 // addNamespace puts the destination namespace in front when the policy asks for
 // it and nothing else declares it.
 func (s *session) addNamespace(c *comparison) {
-	name := s.app.Target.Namespace
-	if !s.policy.CreateNamespace || name == "" {
-		return
+	item, ok := assess.Namespace(s.app, s.policy, c.items, func(key object.Key) *unstructured.Unstructured {
+		live, _ := s.cluster.Live(key)
+		return live
+	})
+	if ok {
+		c.items = append(c.items, item)
 	}
-	key := object.Key{Kind: "Namespace", Name: name}
-	first := 0
-	for i, item := range c.items {
-		if item.Key() == key {
-			return
-		}
-		if i == 0 || item.Wave < first {
-			first = item.Wave
-		}
-	}
-	_, exists := s.cluster.Meta(key)
-	managed := s.policy.NamespaceLabels != nil || s.policy.NamespaceNotes != nil
-	if exists && !managed {
-		return
-	}
-	obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}}
-	if managed {
-		obj.SetLabels(s.policy.NamespaceLabels)
-		obj.SetAnnotations(s.policy.NamespaceNotes)
-	}
-	item := plan.Item{Manifest: object.Manifest{Object: obj}, Standing: plan.Missing, Wave: first, Aside: true, Why: "the sync policy asks for it"}
-	if exists {
-		item.Standing = plan.Differs
-		if live, ok := s.cluster.Live(key); ok && covers(live, obj) {
-			item.Standing = plan.Same
-		}
-	}
-	c.items = append(c.items, item)
-}
-
-// covers reports whether live carries every label and annotation of want.
-func covers(live, want *unstructured.Unstructured) bool {
-	has := func(all, some map[string]string) bool {
-		for k, v := range some {
-			if all[k] != v {
-				return false
-			}
-		}
-		return true
-	}
-	return has(live.GetLabels(), want.GetLabels()) && has(live.GetAnnotations(), want.GetAnnotations())
-}
-
-func settled(st health.Status) plan.Settled {
-	switch st.Code {
-	case health.Healthy:
-		return plan.Ready
-	case health.Degraded, health.Unknown:
-		return plan.Broken
-	case health.Progressing, health.Suspended, health.Missing:
-	}
-	return plan.Pending
-}
-
-// arrived reads the narrower question of staged orders: can waiting end?
-func arrived(p health.Progress) plan.Settled {
-	switch p {
-	case health.Failed:
-		return plan.Broken
-	case health.InProgress:
-		return plan.Pending
-	case health.Current:
-	}
-	return plan.Ready
-}
-
-func describe(change diff.Change) string {
-	if len(change.Fields) == 0 {
-		return change.Reason
-	}
-	text := change.Fields[0].String()
-	if more := len(change.Fields) - 1; more > 0 {
-		return fmt.Sprintf("%s, and %d more", text, more)
-	}
-	return text
-}
-
-// images lists the container images of a workload.
-func images(obj *unstructured.Unstructured) []string {
-	spec, _, _ := unstructured.NestedMap(obj.Object, "spec", "template", "spec")
-	if obj.GetKind() == "Pod" {
-		spec, _, _ = unstructured.NestedMap(obj.Object, "spec")
-	}
-	if obj.GetKind() == "CronJob" {
-		spec, _, _ = unstructured.NestedMap(obj.Object, "spec", "jobTemplate", "spec", "template", "spec")
-	}
-	var list []string
-	for _, field := range []string{"initContainers", "containers"} {
-		containers, _ := spec[field].([]any)
-		for _, c := range containers {
-			if m, ok := c.(map[string]any); ok {
-				if image, ok := m["image"].(string); ok && image != "" {
-					list = append(list, image)
-				}
-			}
-		}
-	}
-	return list
 }

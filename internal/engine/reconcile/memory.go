@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
-	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
@@ -33,10 +33,7 @@ type standing struct {
 	owned        diff.Digest // of the fields that are ours; zero when they are not in sync
 	verdict      plan.Standing
 	why          string
-	health       health.Status
-	rated        bool // whether health means anything for the kind
-	progress     health.Progress
-	images       []string
+	vitals       assess.Vitals
 	owner        app.ID // by its mark; zero: none
 }
 

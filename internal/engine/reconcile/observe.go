@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
@@ -120,7 +121,7 @@ func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Ite
 		s.out.Problems = append(s.out.Problems, condition.Of(errors.New(w), condition.RenderWarning))
 	}
 	scopes := s.scopes(ctx, res.Manifests)
-	items, problems, err := s.subject.Prepare(res.Manifests, scopes.namespaced)
+	items, problems, err := s.subject.Prepare(res.Manifests, scopes.Namespaced)
 	s.out.Problems = append(s.out.Problems, problems...)
 	if err != nil {
 		return nil, err
@@ -147,44 +148,14 @@ func (s *session) permit(items []plan.Item) error {
 	return condition.Newf(condition.NotPermitted, "%s", condition.Summary(refused))
 }
 
-// scopes knows which kinds live in namespaces: from the cluster, or from a
-// CustomResourceDefinition among the manifests themselves.
-type scopes struct {
-	known map[schema.GroupKind]bool
-}
-
-func (s *session) scopes(ctx context.Context, manifests []object.Manifest) scopes {
-	known := map[schema.GroupKind]bool{}
-	for _, m := range manifests {
-		if gk, scope, ok := defines(m.Object); ok {
-			known[gk] = scope == "Namespaced"
-		}
+// scopes finds out which kinds live in namespaces.
+func (s *session) scopes(ctx context.Context, manifests []object.Manifest) assess.Scopes {
+	objects := make([]*unstructured.Unstructured, len(manifests))
+	for i, m := range manifests {
+		objects[i] = m.Object
 	}
-	for _, m := range manifests {
-		gvk := m.Object.GroupVersionKind()
-		if _, ok := known[gvk.GroupKind()]; ok {
-			continue
-		}
-		known[gvk.GroupKind()] = true // of kinds unknown everywhere, as kubectl assumes
-		if res, err := s.cluster.Resource(ctx, gvk.GroupKind(), gvk.Version); err == nil {
-			known[gvk.GroupKind()] = res.Namespaced
-		}
-	}
-	return scopes{known: known}
-}
-
-func (s scopes) namespaced(key object.Key) bool {
-	namespaced, known := s.known[key.GroupKind()]
-	return namespaced || !known
-}
-
-// defines reads the kind and scope that a CustomResourceDefinition declares.
-func defines(obj *unstructured.Unstructured) (schema.GroupKind, string, bool) {
-	if !plan.IsCRD(object.KeyOf(obj)) {
-		return schema.GroupKind{}, "", false
-	}
-	group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
-	kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
-	scope, _, _ := unstructured.NestedString(obj.Object, "spec", "scope")
-	return schema.GroupKind{Group: group, Kind: kind}, scope, group != "" && kind != ""
+	return assess.ScopesOf(objects, func(gvk schema.GroupVersionKind) (namespaced, known bool) {
+		res, err := s.cluster.Resource(ctx, gvk.GroupKind(), gvk.Version)
+		return res.Namespaced, err == nil
+	})
 }

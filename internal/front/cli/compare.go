@@ -8,9 +8,10 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
-	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 )
@@ -73,57 +74,11 @@ func stand(ctx context.Context, d *Declaration, item plan.Item, live view) (stan
 	if err != nil {
 		return standing{}, err
 	}
-	switch s.change.Kind {
-	case diff.Create:
-		s.item.Standing = plan.Missing
-	case diff.Update, diff.Prune:
-		s.item.Standing, s.item.Why = plan.Differs, describe(s.change)
-	case diff.Adopt:
-		s.item.Standing, s.item.Why = plan.Unowned, s.change.Reason
-	case diff.None:
-		s.item.Standing = plan.Same
-	}
-	if found != nil {
-		s.item.Settled = settled(d, found)
+	s.item.Standing, s.item.Why = assess.Standing(s.change)
+	if found != nil && !d.IgnoresHealth(found) {
+		s.item.Settled = assess.VitalsOf(found).Settled(d.Order)
 	}
 	return s, nil
-}
-
-func describe(change diff.Change) string {
-	if len(change.Fields) == 0 {
-		return change.Reason
-	}
-	text := change.Fields[0].String()
-	if more := len(change.Fields) - 1; more > 0 {
-		return fmt.Sprintf("%s, and %d more", text, more)
-	}
-	return text
-}
-
-// settled reports whether a live object lets later waves begin.
-func settled(d *Declaration, live *unstructured.Unstructured) plan.Settled {
-	if d.Order == plan.ByStage {
-		switch progress, _ := health.Wait(live); progress {
-		case health.Failed:
-			return plan.Broken
-		case health.InProgress:
-			return plan.Pending
-		case health.Current:
-		}
-		return plan.Ready
-	}
-	status, rated := health.Assess(live)
-	if !rated || d.IgnoresHealth(live) {
-		return plan.Ready
-	}
-	switch status.Code {
-	case health.Healthy:
-		return plan.Ready
-	case health.Degraded, health.Unknown:
-		return plan.Broken
-	case health.Progressing, health.Suspended, health.Missing:
-	}
-	return plan.Pending
 }
 
 // leave notes a live object of the application that it no longer declares.
@@ -140,51 +95,25 @@ func (c *comparison) leave(obj *unstructured.Unstructured) {
 // addNamespace puts the destination's namespace in front when the policy asks
 // for it and nothing declares it.
 func (c *comparison) addNamespace(ctx context.Context, items []plan.Item, live view) error {
-	name := c.decl.App.Target.Namespace
-	policy := c.decl.App.Policy
-	if !policy.CreateNamespace || name == "" {
-		return nil
+	var found *unstructured.Unstructured
+	var failed error
+	item, ok := assess.Namespace(c.decl.App, c.decl.App.Policy, items, func(key object.Key) *unstructured.Unstructured {
+		found, failed = live.get(ctx, schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, key)
+		return found
+	})
+	if failed != nil || !ok {
+		return failed
 	}
-	obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}}
-	key := object.KeyOf(obj)
-	first := 0
-	for i, item := range items {
-		if item.Key() == key {
-			return nil
-		}
-		if i == 0 || item.Wave < first {
-			first = item.Wave
-		}
-	}
-	found, err := live.get(ctx, obj.GroupVersionKind(), key)
-	if err != nil {
-		return err
-	}
-	if policy.NamespaceLabels != nil || policy.NamespaceNotes != nil {
-		obj.SetLabels(policy.NamespaceLabels)
-		obj.SetAnnotations(policy.NamespaceNotes)
-	} else if found != nil {
-		return nil
-	}
-	item := plan.Item{Manifest: object.Manifest{Object: obj}, Standing: plan.Missing, Wave: first, Aside: true, Why: "the sync policy asks for it"}
-	change := diff.Change{Key: key, Kind: diff.Create, Reason: item.Why}
-	if found != nil {
-		item.Standing, change.Kind = plan.Differs, diff.Update
-		if covers(found.GetLabels(), obj.GetLabels()) && covers(found.GetAnnotations(), obj.GetAnnotations()) {
-			item.Standing, change.Kind = plan.Same, diff.None
-		}
+	change := diff.Change{Key: item.Key(), Kind: diff.Create, Reason: item.Why}
+	switch item.Standing {
+	case plan.Differs:
+		change.Kind = diff.Update
+	case plan.Same:
+		change.Kind = diff.None
+	case plan.Missing, plan.Unowned:
 	}
 	c.standings = append(c.standings, standing{item: item, change: change, live: found})
 	return nil
-}
-
-func covers(all, some map[string]string) bool {
-	for k, v := range some {
-		if all[k] != v {
-			return false
-		}
-	}
-	return true
 }
 
 // plan orders what a sync would do.

@@ -4,92 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/plumbline-dev/plumbline/internal/core/object"
-	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/assess"
 )
 
-// clusterKinds are the built-in kinds that live in no namespace.
-var clusterKinds = kindSet(`
-	ComponentStatus Namespace Node PersistentVolume
-	MutatingAdmissionPolicy.admissionregistration.k8s.io MutatingAdmissionPolicyBinding.admissionregistration.k8s.io
-	MutatingWebhookConfiguration.admissionregistration.k8s.io ValidatingAdmissionPolicy.admissionregistration.k8s.io
-	ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io ValidatingWebhookConfiguration.admissionregistration.k8s.io
-	CustomResourceDefinition.apiextensions.k8s.io APIService.apiregistration.k8s.io
-	SelfSubjectReview.authentication.k8s.io TokenReview.authentication.k8s.io
-	SelfSubjectAccessReview.authorization.k8s.io SelfSubjectRulesReview.authorization.k8s.io SubjectAccessReview.authorization.k8s.io
-	CertificateSigningRequest.certificates.k8s.io ClusterTrustBundle.certificates.k8s.io
-	FlowSchema.flowcontrol.apiserver.k8s.io PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io
-	StorageVersion.internal.apiserver.k8s.io
-	IngressClass.networking.k8s.io IPAddress.networking.k8s.io ServiceCIDR.networking.k8s.io
-	RuntimeClass.node.k8s.io PodSecurityPolicy.policy
-	ClusterRole.rbac.authorization.k8s.io ClusterRoleBinding.rbac.authorization.k8s.io
-	DeviceClass.resource.k8s.io DeviceTaintRule.resource.k8s.io ResourceSlice.resource.k8s.io
-	PriorityClass.scheduling.k8s.io
-	CSIDriver.storage.k8s.io CSINode.storage.k8s.io StorageClass.storage.k8s.io VolumeAttachment.storage.k8s.io
-	VolumeAttributesClass.storage.k8s.io StorageVersionMigration.storagemigration.k8s.io
-	GatewayClass.gateway.networking.k8s.io VolumeSnapshotClass.snapshot.storage.k8s.io VolumeSnapshotContent.snapshot.storage.k8s.io
-	ClusterIssuer.cert-manager.io ClusterSecretStore.external-secrets.io ClusterExternalSecret.external-secrets.io`)
-
-func kindSet(kinds string) map[schema.GroupKind]bool {
-	set := map[schema.GroupKind]bool{}
-	for _, text := range strings.Fields(kinds) {
-		set[schema.ParseGroupKind(text)] = true
-	}
-	return set
-}
-
-// scopes tells kinds that live in namespaces from those that do not.
-type scopes map[schema.GroupKind]bool
-
-// Namespaced says what is known of a key's kind; kinds unknown everywhere are
-// taken to live in namespaces.
-func (s scopes) namespaced(key object.Key) bool {
-	namespaced, known := s[key.GroupKind()]
-	return namespaced || !known
-}
-
-// scopesOf finds the scope of every kind: from a CustomResourceDefinition among
-// the objects, from the cluster if there is one, else from the built-in list.
-func scopesOf(ctx context.Context, objects []*unstructured.Unstructured, live Live) (scopes, error) {
-	s := scopes{}
-	for _, obj := range objects {
-		if gk, namespaced, ok := defined(obj); ok {
-			s[gk] = namespaced
-		}
-	}
-	for _, obj := range objects {
-		gvk := obj.GroupVersionKind()
-		if _, known := s[gvk.GroupKind()]; known {
-			continue
-		}
-		s[gvk.GroupKind()] = !clusterKinds[gvk.GroupKind()]
+// scopesOf finds the scope of every kind, asking the cluster if there is one.
+func scopesOf(ctx context.Context, objects []*unstructured.Unstructured, live Live) (assess.Scopes, error) {
+	var failed error
+	scopes := assess.ScopesOf(objects, func(gvk schema.GroupVersionKind) (namespaced, known bool) {
 		if live == nil {
-			continue
+			return false, false
 		}
 		namespaced, err := live.Namespaced(ctx, gvk)
-		switch {
-		case errors.Is(err, ErrNoKind):
-		case err != nil:
-			return nil, fmt.Errorf("kind %s: %w", gvk.GroupKind(), err)
-		default:
-			s[gvk.GroupKind()] = namespaced
+		if err != nil && !errors.Is(err, ErrNoKind) && failed == nil {
+			failed = fmt.Errorf("kind %s: %w", gvk.GroupKind(), err)
 		}
-	}
-	return s, nil
-}
-
-// defined reads the kind and scope that a CustomResourceDefinition declares.
-func defined(obj *unstructured.Unstructured) (gk schema.GroupKind, namespaced, ok bool) {
-	if !plan.IsCRD(object.KeyOf(obj)) {
-		return schema.GroupKind{}, false, false
-	}
-	group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
-	kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
-	scope, _, _ := unstructured.NestedString(obj.Object, "spec", "scope")
-	return schema.GroupKind{Group: group, Kind: kind}, scope == "Namespaced", kind != ""
+		return namespaced, err == nil
+	})
+	return scopes, failed
 }

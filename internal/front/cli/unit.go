@@ -171,7 +171,7 @@ func (c *command) prepare(ctx context.Context, u unit, manifests []object.Manife
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", u.title, err)
 	}
-	items, problems, err := u.decl.Prepare(manifests, known.namespaced)
+	items, problems, err := u.decl.Prepare(manifests, known.Namespaced)
 	for _, p := range problems {
 		c.say("warning: %s: %s", u.title, p.Message)
 	}
