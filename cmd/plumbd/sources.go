@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
@@ -27,18 +28,18 @@ func (r repositories) Complete(ctx context.Context, remote refresh.Remote, id st
 	return r.store.Complete(ctx, gitRemote(remote), id)
 }
 
-func gitRemote(remote refresh.Remote) gitstore.Remote {
-	return gitstore.Remote{URL: remote.URL, Auth: gitAuth(remote.Credentials)}
+func gitRemote(remote refresh.Remote) gitremote.Remote {
+	return gitremote.Remote{URL: remote.URL, Auth: gitAuth(remote.Credentials)}
 }
 
-func gitAuth(c app.Credentials) gitstore.Auth {
-	auth := gitstore.Auth{
+func gitAuth(c app.Credentials) gitremote.Auth {
+	auth := gitremote.Auth{
 		Username: c.Username, Password: c.Password, BearerToken: c.BearerToken,
 		SSHPrivateKey: c.SSHPrivateKey, SSHPassphrase: c.SSHPassphrase, KnownHosts: c.KnownHosts,
 		CABundle: c.CABundle, ClientCert: c.ClientCert, ClientKey: c.ClientKey,
 	}
 	if c.SkipTLSVerify {
-		auth.TLS = gitstore.TLSSkipVerify
+		auth.TLS = gitremote.TLSSkipVerify
 	}
 	return auth
 }

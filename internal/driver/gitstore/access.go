@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 )
 
 // A repository's file "access" lists the credentials that opened it, so that
@@ -43,7 +45,7 @@ func loadSecret(name string) ([]byte, error) {
 // trace returns the line that stands for the credentials.
 func (m *member) trace() (string, error) {
 	if m.traced == "" {
-		id := m.remote.identity(m.repo.store.secret)
+		id := m.remote.Identity(m.repo.store.secret)
 		key, err := pbkdf2.Key(sha256.New, id, m.repo.store.secret, accessRounds, 32)
 		if err != nil {
 			return "", err
@@ -58,7 +60,7 @@ func (m *member) trace() (string, error) {
 // turn.
 func (m *member) remember(outcome error, extra []string) {
 	_, before := m.last()
-	var failure *FetchError
+	var failure *gitremote.FetchError
 	switch {
 	case outcome == nil && !before:
 		m.rewriteAccess(func(lines []string, own string) []string {
@@ -66,10 +68,10 @@ func (m *member) remember(outcome error, extra []string) {
 			return lines[max(0, len(lines)-maxAccess):]
 		})
 	case !errors.As(outcome, &failure):
-	case failure.Kind == FailedAuth || failure.Kind == FailedNotFound:
+	case failure.Kind == gitremote.FailedAuth || failure.Kind == gitremote.FailedNotFound:
 		m.rewriteAccess(func(lines []string, _ string) []string { return lines })
 	case before:
-	case failure.Kind == FailedNetwork || failure.Kind == FailedTimeout || failure.Kind == FailedTLS || failure.Kind == FailedDisk:
+	case failure.Kind == gitremote.FailedNetwork || failure.Kind == gitremote.FailedTimeout || failure.Kind == gitremote.FailedTLS || failure.Kind == gitremote.FailedDisk:
 		m.recall(extra)
 	}
 }

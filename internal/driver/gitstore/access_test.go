@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -42,23 +43,23 @@ func TestAccessIsProvenByEachCredential(t *testing.T) {
 	srv.use(basic("me", secret))
 	s := newStore(t, Options{})
 	good, bad, none := srv.remote(), srv.remote(), srv.remote()
-	good.Auth = Auth{Username: "me", Password: secret}
-	bad.Auth = Auth{Username: "me", Password: "wrongwrongwrong"}
+	good.Auth = gitremote.Auth{Username: "me", Password: secret}
+	bad.Auth = gitremote.Auth{Username: "me", Password: "wrongwrongwrong"}
 	mustFetch(t, s, good)
-	for name, r := range map[string]Remote{"wrong": bad, "none": none} {
+	for name, r := range map[string]gitremote.Remote{"wrong": bad, "none": none} {
 		_, err := s.Tree(t.Context(), r, source.Revision{ID: id})
-		if kindOf(err) != FailedAuth {
+		if kindOf(err) != gitremote.FailedAuth {
 			t.Errorf("%s credentials: %v", name, err)
 		}
 		oneLine(t, err, secret, "wrongwrongwrong")
-		if _, err := s.Complete(t.Context(), r, id[:8]); kindOf(err) != FailedAuth {
+		if _, err := s.Complete(t.Context(), r, id[:8]); kindOf(err) != gitremote.FailedAuth {
 			t.Errorf("%s credentials complete: %v", name, err)
 		}
 		if _, ok := s.Refs(r); ok {
 			t.Errorf("%s credentials see references", name)
 		}
 	}
-	inURL := Remote{URL: strings.Replace(srv.URL, "://", "://me:"+secret+"@", 1) + "/repo.git"}
+	inURL := gitremote.Remote{URL: strings.Replace(srv.URL, "://", "://me:"+secret+"@", 1) + "/repo.git"}
 	mustTree(t, s, inURL, id)
 	if repos, _ := os.ReadDir(filepath.Join(s.dir, "repos")); len(repos) != 1 {
 		t.Errorf("%d repositories for one URL", len(repos))
@@ -84,7 +85,7 @@ func TestBearerToken(t *testing.T) {
 	}
 	r.Auth.BearerToken = "other-token"
 	_, err := s.Fetch(t.Context(), r)
-	if kindOf(err) != FailedAuth {
+	if kindOf(err) != gitremote.FailedAuth {
 		t.Error(err)
 	}
 	oneLine(t, err, "other-token")
@@ -96,7 +97,7 @@ func TestTLS(t *testing.T) {
 	srv := w.serve(true)
 	s := newStore(t, Options{})
 	_, err := s.Fetch(t.Context(), srv.remote())
-	if kindOf(err) != FailedTLS {
+	if kindOf(err) != gitremote.FailedTLS {
 		t.Errorf("an unknown authority: %v", err)
 	}
 	oneLine(t, err)
@@ -104,10 +105,10 @@ func TestTLS(t *testing.T) {
 	r.Auth.CABundle = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
 	mustFetch(t, s, r)
 	r = srv.remote()
-	r.Auth.TLS = TLSSkipVerify
+	r.Auth.TLS = gitremote.TLSSkipVerify
 	mustFetch(t, s, r)
 	r.Auth.CABundle = []byte("nonsense")
-	if _, err := s.Fetch(t.Context(), r); kindOf(err) != FailedSetup {
+	if _, err := s.Fetch(t.Context(), r); kindOf(err) != gitremote.FailedSetup {
 		t.Errorf("a broken bundle: %v", err)
 	}
 }
@@ -137,7 +138,7 @@ func TestClientCertificate(t *testing.T) {
 	r := srv.remote()
 	r.Auth.CABundle = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
 	s := newStore(t, Options{})
-	if _, err := s.Fetch(t.Context(), r); kindOf(err) != FailedAuth {
+	if _, err := s.Fetch(t.Context(), r); kindOf(err) != gitremote.FailedAuth {
 		t.Errorf("without a certificate: %v", err)
 	}
 	r.Auth.ClientCert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
@@ -151,7 +152,7 @@ func TestRedirects(t *testing.T) {
 	id := w.commit("one")
 	other := w.serve(false) // another port is another server
 	srv := w.serve(false)
-	r := Remote{URL: srv.URL + "/old/repo", Auth: Auth{Username: "me", Password: "hunter2hunter2"}}
+	r := gitremote.Remote{URL: srv.URL + "/old/repo", Auth: gitremote.Auth{Username: "me", Password: "hunter2hunter2"}}
 	var target atomic.Value
 	target.Store("/repo.git")
 	srv.use(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -174,7 +175,7 @@ func TestRedirects(t *testing.T) {
 		target.Store(to)
 		fresh := newStore(t, Options{})
 		_, err := fresh.Fetch(t.Context(), r)
-		if kindOf(err) != FailedProtocol {
+		if kindOf(err) != gitremote.FailedProtocol {
 			t.Errorf("redirect to %s: %v", name, err)
 		}
 		oneLine(t, err, "hunter2")
@@ -192,7 +193,7 @@ func TestRedirects(t *testing.T) {
 	})
 	direct := srv.remote()
 	direct.Auth = r.Auth
-	if _, err := newStore(t, Options{}).Fetch(t.Context(), direct); kindOf(err) != FailedProtocol {
+	if _, err := newStore(t, Options{}).Fetch(t.Context(), direct); kindOf(err) != gitremote.FailedProtocol {
 		t.Errorf("redirect of the second request: %v", err)
 	}
 	if n := other.requests.Load(); n != 0 {
@@ -217,7 +218,7 @@ func TestCredentialsAreNotOnShow(t *testing.T) {
 	})
 	s := newStore(t, Options{})
 	r := srv.remote()
-	r.Auth = Auth{Username: "me", Password: secret}
+	r.Auth = gitremote.Auth{Username: "me", Password: secret}
 	mustFetch(t, s, r)
 	if looked.Load() == 0 {
 		t.Error("no git process was seen")
@@ -242,7 +243,7 @@ func lookAtProcesses(t *testing.T, secret string) int64 {
 		if bytes.Contains(arguments, []byte(secret)) || bytes.Contains(environment, []byte(secret)) {
 			t.Errorf("%s shows the secret: %q %q", dir, arguments, environment)
 		}
-		encoded := []byte(Auth{Username: "me", Password: secret}.header())
+		encoded := []byte(gitremote.Auth{Username: "me", Password: secret}.Header())
 		if bytes.Contains(arguments, encoded) || bytes.Contains(environment, encoded) {
 			t.Errorf("%s shows the encoded secret", dir)
 		}

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 )
 
 // A failed fetch leaves the last good references.
@@ -40,23 +42,23 @@ func TestFailuresKeepWhatWasThere(t *testing.T) {
 	}
 	tests := map[string]struct {
 		front front
-		want  FailureKind
+		want  gitremote.FailureKind
 	}{
-		"401":        {status(401, ""), FailedAuth},
-		"403":        {status(403, "<h1>Forbidden</h1>"), FailedAuth},
-		"404":        {status(404, ""), FailedNotFound},
-		"410":        {status(410, ""), FailedNotFound},
-		"429":        {status(429, ""), FailedNetwork},
-		"500":        {status(500, ""), FailedNetwork},
-		"503":        {status(503, ""), FailedNetwork},
-		"a web page": {status(200, "<html>please log in</html>"), FailedProtocol},
-		"nothing":    {status(200, ""), FailedProtocol},
+		"401":        {status(401, ""), gitremote.FailedAuth},
+		"403":        {status(403, "<h1>Forbidden</h1>"), gitremote.FailedAuth},
+		"404":        {status(404, ""), gitremote.FailedNotFound},
+		"410":        {status(410, ""), gitremote.FailedNotFound},
+		"429":        {status(429, ""), gitremote.FailedNetwork},
+		"500":        {status(500, ""), gitremote.FailedNetwork},
+		"503":        {status(503, ""), gitremote.FailedNetwork},
+		"a web page": {status(200, "<html>please log in</html>"), gitremote.FailedProtocol},
+		"nothing":    {status(200, ""), gitremote.FailedProtocol},
 		"silence": {func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 			select {
 			case <-hang:
 			case <-r.Context().Done():
 			}
-		}, FailedTimeout},
+		}, gitremote.FailedTimeout},
 		"hangs later": {func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if strings.HasSuffix(r.URL.Path, "git-upload-pack") {
 				select {
@@ -66,10 +68,10 @@ func TestFailuresKeepWhatWasThere(t *testing.T) {
 				return
 			}
 			next.ServeHTTP(w, r)
-		}, FailedTimeout},
-		"broken off":   {func(w http.ResponseWriter, r *http.Request, _ http.Handler) { panic(http.ErrAbortHandler) }, FailedNetwork},
-		"cut-off pack": {truncated(0), FailedNetwork},
-		"damaged pack": {truncated(1), FailedProtocol},
+		}, gitremote.FailedTimeout},
+		"broken off":   {func(w http.ResponseWriter, r *http.Request, _ http.Handler) { panic(http.ErrAbortHandler) }, gitremote.FailedNetwork},
+		"cut-off pack": {truncated(0), gitremote.FailedNetwork},
+		"damaged pack": {truncated(1), gitremote.FailedProtocol},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -135,12 +137,12 @@ func leftovers(t *testing.T, s *Store) {
 
 func TestUnreachable(t *testing.T) {
 	s := newStore(t, Options{})
-	for url, want := range map[string]FailureKind{
-		"http://127.0.0.1:1/repo.git":                      FailedNetwork,
-		"https://no-such-host.invalid/repo.git":            FailedNetwork,
-		"file://" + filepath.Join(t.TempDir(), "repo.git"): FailedNotFound,
+	for url, want := range map[string]gitremote.FailureKind{
+		"http://127.0.0.1:1/repo.git":                      gitremote.FailedNetwork,
+		"https://no-such-host.invalid/repo.git":            gitremote.FailedNetwork,
+		"file://" + filepath.Join(t.TempDir(), "repo.git"): gitremote.FailedNotFound,
 	} {
-		_, err := s.Fetch(t.Context(), Remote{URL: url})
+		_, err := s.Fetch(t.Context(), gitremote.Remote{URL: url})
 		if kindOf(err) != want {
 			t.Errorf("%s: %v, want kind %s", url, err, want)
 		}
@@ -225,7 +227,7 @@ func TestRepositoryTooLarge(t *testing.T) {
 	w.commit("one")
 	s := newStore(t, Options{MaxRepoBytes: 1 << 20})
 	_, err := s.Fetch(t.Context(), w.remote())
-	if kindOf(err) != FailedDisk {
+	if kindOf(err) != gitremote.FailedDisk {
 		t.Errorf("%v", err)
 	}
 	oneLine(t, err)
@@ -237,7 +239,7 @@ func TestLeftoversOfACrash(t *testing.T) {
 	w := newWork(t)
 	w.commit("one")
 	dir := filepath.Join(t.TempDir(), "store")
-	s, err := Open(dir, Options{AllowFile: FileAllowed})
+	s, err := Open(dir, Options{AllowFile: gitremote.FileAllowed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +254,7 @@ func TestLeftoversOfACrash(t *testing.T) {
 		os.WriteFile(filepath.Join(p.dir, name), []byte("x"), 0o600)
 	}
 	w.commit("two")
-	if s, err = Open(dir, Options{AllowFile: FileAllowed}); err != nil {
+	if s, err = Open(dir, Options{AllowFile: gitremote.FileAllowed}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -23,11 +23,11 @@ func (m *member) update(ctx context.Context, extra []string) (source.Refs, error
 	m.mu.Unlock()
 	if !headless {
 		err := m.git(ctx, specs("+HEAD:"+ownHead, extra))
-		var failure *FetchError
+		var failure *gitremote.FetchError
 		switch {
 		case err == nil:
 			return m.read(extra)
-		case !errors.As(err, &failure) || !noHead.MatchString(failure.Detail):
+		case !errors.As(err, &failure) || !failure.NoHead():
 			return nil, err
 		}
 	}
@@ -50,12 +50,10 @@ func (m *member) update(ctx context.Context, extra []string) (source.Refs, error
 	return refs, err
 }
 
-var noHead = regexp.MustCompile(`(?i)couldn't find remote ref HEAD`)
-
 // confirm makes sure that a Git server answers for the address.
 func (m *member) confirm(ctx context.Context) error {
 	a := m.address
-	if a.scheme != "http" && a.scheme != "https" {
+	if a.Scheme != "http" && a.Scheme != "https" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.repo.store.opts.FetchTimeout)
@@ -65,9 +63,9 @@ func (m *member) confirm(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return failed(m.remote, FailedTimeout, err.Error(), err)
+		return gitremote.Failed(m.remote, gitremote.FailedTimeout, err.Error(), err)
 	}
-	return classify(source.Redact(m.remote.URL), err.Error(), m.address.auth.secrets(), err)
+	return gitremote.Classify(m.remote, m.address, err.Error(), err)
 }
 
 // specs returns what to fetch. Patterns, even of one name, may match nothing; a
@@ -111,8 +109,6 @@ func (m *member) read(extra []string) (source.Refs, error) {
 	return refs, nil
 }
 
-var refused = regexp.MustCompile(`(?i)not our ref|unadvertised object|couldn't find remote ref|could not find remote ref`)
-
 // fetchCommit brings one commit by its id, with all it consists of.
 func (m *member) fetchCommit(ctx context.Context, id gitobject.ID) error {
 	if err := m.repo.store.begin(); err != nil {
@@ -123,17 +119,17 @@ func (m *member) fetchCommit(ctx context.Context, id gitobject.ID) error {
 	defer cancel(nil)
 	defer context.AfterFunc(m.repo.store.life, func() { cancel(errClosed) })()
 	if err := m.repo.acquire(ctx); err != nil {
-		return failed(m.remote, FailedTimeout, err.Error(), err)
+		return gitremote.Failed(m.remote, gitremote.FailedTimeout, err.Error(), err)
 	}
 	defer m.repo.release()
 	if m.repo.objects.has(id) { // another caller was faster
 		return nil
 	}
 	err := m.git(ctx, []string{"+" + id.String() + ":" + ownKeep + id.String()})
-	var failure *FetchError
-	if errors.As(err, &failure) && refused.MatchString(failure.Detail) {
+	var failure *gitremote.FetchError
+	if errors.As(err, &failure) && failure.Withheld() {
 		detail := fmt.Sprintf("commit %s is not in the repository, or the server does not hand it out because no branch or tag leads to it", id)
-		return failed(m.remote, FailedNotFound, detail, nil)
+		return gitremote.Failed(m.remote, gitremote.FailedNotFound, detail, nil)
 	}
 	if err != nil {
 		return err
@@ -154,10 +150,10 @@ func (m *member) git(ctx context.Context, specs []string) error {
 	m.mu.Unlock()
 	a := m.address
 	if to != "" {
-		a.text = to
+		a.URL = to
 	}
 	err := m.gitTo(ctx, a, specs)
-	var failure *FetchError
+	var failure *gitremote.FetchError
 	if !errors.As(err, &failure) {
 		return err
 	}
@@ -165,25 +161,23 @@ func (m *member) git(ctx context.Context, specs []string) error {
 	case to != "" && ctx.Err() == nil:
 		m.setMoved("") // perhaps it moved on, or back
 		return m.git(ctx, specs)
-	case !redirected.MatchString(failure.Detail) || !strings.HasPrefix(a.scheme, "http"):
+	case !failure.Redirected() || !strings.HasPrefix(a.Scheme, "http"):
 		return err
 	}
 	to, moveErr := advertised(ctx, a)
 	if moveErr != nil {
-		return failed(m.remote, FailedProtocol, moveErr.Error(), moveErr)
+		return gitremote.Failed(m.remote, gitremote.FailedProtocol, moveErr.Error(), moveErr)
 	}
-	if to == a.text {
+	if to == a.URL {
 		return err
 	}
-	a.text = to
+	a.URL = to
 	if err := m.gitTo(ctx, a, specs); err != nil {
 		return err
 	}
 	m.setMoved(to)
 	return nil
 }
-
-var redirected = regexp.MustCompile(`returned error: 30[12378]|unable to update url base`)
 
 func (m *member) setMoved(to string) {
 	m.mu.Lock()
@@ -192,21 +186,21 @@ func (m *member) setMoved(to string) {
 }
 
 // gitTo runs one git fetch.
-func (m *member) gitTo(ctx context.Context, a address, specs []string) error {
+func (m *member) gitTo(ctx context.Context, a gitremote.Address, specs []string) error {
 	p, opts := m.repo, m.repo.store.opts
 	p.sweep()
 	s, err := newSession(filepath.Join(p.store.dir, "tmp"), a, opts)
 	if err != nil {
-		return failed(m.remote, FailedSetup, err.Error(), err)
+		return gitremote.Failed(m.remote, gitremote.FailedSetup, err.Error(), err)
 	}
 	defer s.close()
 	ctx, cancel := context.WithTimeoutCause(ctx, opts.FetchLimit, fmt.Errorf("the fetch took more than %s", opts.FetchLimit))
 	defer cancel()
 	args := []string{
 		"fetch", "--progress", "--prune", "--force", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
-		"--no-recurse-submodules", "--no-show-forced-updates", "--update-head-ok", "--", a.text,
+		"--no-recurse-submodules", "--no-show-forced-updates", "--update-head-ok", "--", a.URL,
 	}
-	c := command{git: opts.Git, dir: p.dir, session: s, protocol: a.scheme, args: append(args, specs...), watch: m.watch(time.Now())}
+	c := command{git: opts.Git, dir: p.dir, session: s, protocol: a.Scheme, args: append(args, specs...), watch: m.watch(time.Now())}
 	output, err := c.run(ctx)
 	if err == nil {
 		err = m.checkSize(p.size()) // it may have been too quick to be watched
@@ -216,17 +210,17 @@ func (m *member) gitTo(ctx context.Context, a address, specs []string) error {
 	}
 	p.sweep()
 	if ended := (*limitError)(nil); errors.As(err, &ended) {
-		return failed(m.remote, ended.kind, ended.detail, nil)
+		return gitremote.Failed(m.remote, ended.kind, ended.detail, nil)
 	}
 	if ctx.Err() != nil {
-		return failed(m.remote, FailedTimeout, context.Cause(ctx).Error(), context.Cause(ctx))
+		return gitremote.Failed(m.remote, gitremote.FailedTimeout, context.Cause(ctx).Error(), context.Cause(ctx))
 	}
-	return classify(source.Redact(m.remote.URL), output, m.address.auth.secrets(), err)
+	return gitremote.Classify(m.remote, m.address, output, err)
 }
 
 // limitError is why we ended a fetch ourselves.
 type limitError struct {
-	kind   FailureKind
+	kind   gitremote.FailureKind
 	detail string
 }
 
@@ -234,7 +228,7 @@ func (e *limitError) Error() string { return e.detail }
 
 func (m *member) checkSize(bytes int64) error {
 	if limit := m.repo.store.opts.MaxRepoBytes; bytes > limit {
-		return &limitError{FailedDisk, fmt.Sprintf("the repository has more than the limit of %d MiB", limit>>20)}
+		return &limitError{gitremote.FailedDisk, fmt.Sprintf("the repository has more than the limit of %d MiB", limit>>20)}
 	}
 	return nil
 }
@@ -255,7 +249,7 @@ func (m *member) watch(start time.Time) func(time.Time) error {
 			alive = lastOutput
 		}
 		if time.Since(alive) > opts.FetchTimeout {
-			return &limitError{FailedTimeout, fmt.Sprintf("the server was silent for %s", opts.FetchTimeout)}
+			return &limitError{gitremote.FailedTimeout, fmt.Sprintf("the server was silent for %s", opts.FetchTimeout)}
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -74,11 +75,11 @@ func (w *work) commit(message string) string {
 	return w.git("rev-parse", "HEAD")
 }
 
-func (w *work) remote() Remote { return Remote{URL: "file://" + w.dir} }
+func (w *work) remote() gitremote.Remote { return gitremote.Remote{URL: "file://" + w.dir} }
 
 func newStore(t *testing.T, opts Options) *Store {
 	t.Helper()
-	opts.AllowFile = FileAllowed
+	opts.AllowFile = gitremote.FileAllowed
 	s, err := Open(filepath.Join(t.TempDir(), "store"), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func newStore(t *testing.T, opts Options) *Store {
 	return s
 }
 
-func mustFetch(t *testing.T, s *Store, r Remote, extra ...string) source.Refs {
+func mustFetch(t *testing.T, s *Store, r gitremote.Remote, extra ...string) source.Refs {
 	t.Helper()
 	refs, err := s.Fetch(context.Background(), r, extra...)
 	if err != nil {
@@ -100,7 +101,7 @@ func mustFetch(t *testing.T, s *Store, r Remote, extra ...string) source.Refs {
 	return refs
 }
 
-func mustTree(t *testing.T, s *Store, r Remote, id string) source.Tree {
+func mustTree(t *testing.T, s *Store, r gitremote.Remote, id string) source.Tree {
 	t.Helper()
 	at, err := s.Tree(context.Background(), r, source.Revision{Name: "main", ID: id})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 )
 
 // A repository that no honest git would make is refused on its way in.
@@ -20,7 +21,7 @@ func TestHostileRepositoryIsNotFetched(t *testing.T) {
 		commit := w.git("commit-tree", "-m", "bad", at)
 		w.git("update-ref", "refs/heads/main", commit)
 		_, err = newStore(t, Options{}).Fetch(t.Context(), w.remote())
-		if kindOf(err) != FailedProtocol {
+		if kindOf(err) != gitremote.FailedProtocol {
 			t.Errorf("%q: %v", name, err)
 		}
 		oneLine(t, err)

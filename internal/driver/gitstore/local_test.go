@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -64,7 +65,7 @@ func TestOpenLocal(t *testing.T) {
 	other := &work{t, sha256}
 	other.commit("one")
 	_, err := newStore(t, Options{}).Fetch(t.Context(), other.remote())
-	if kindOf(err) != FailedProtocol {
+	if kindOf(err) != gitremote.FailedProtocol {
 		t.Errorf("a SHA-256 remote: %v", err)
 	}
 	t.Log(err)

@@ -3,6 +3,7 @@ package gitstore
 import (
 	"testing"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -11,12 +12,12 @@ import (
 func BenchmarkFootprint(b *testing.B) {
 	w := newWork(b)
 	w.manifold(400)
-	s, err := Open(b.TempDir(), Options{AllowFile: FileAllowed})
+	s, err := Open(b.TempDir(), Options{AllowFile: gitremote.FileAllowed})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	r := Remote{URL: "file://" + w.dir}
+	r := gitremote.Remote{URL: "file://" + w.dir}
 	at, err := s.Tree(b.Context(), r, source.Revision{ID: w.git("rev-parse", "HEAD")})
 	if err != nil {
 		b.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 )
 
 const (
@@ -32,7 +34,7 @@ func (p *repo) maintain(ctx context.Context) {
 
 func (p *repo) tidy(ctx context.Context, what string, args ...string) {
 	log := p.store.opts.Logger
-	s, err := newSession(filepath.Join(p.store.dir, "tmp"), address{}, p.store.opts)
+	s, err := newSession(filepath.Join(p.store.dir, "tmp"), gitremote.Address{}, p.store.opts)
 	if err != nil {
 		log.Warn("git store not tidied", "what", what, "dir", p.dir, "err", err)
 		return
@@ -44,7 +46,7 @@ func (p *repo) tidy(ctx context.Context, what string, args ...string) {
 	output, err := command{git: p.store.opts.Git, dir: p.dir, session: s, args: args}.run(ctx)
 	if err != nil {
 		p.sweep()
-		log.Warn("git store not tidied", "what", what, "dir", p.dir, "err", err, "output", hide(printable(output), nil))
+		log.Warn("git store not tidied", "what", what, "dir", p.dir, "err", err, "output", gitremote.Clean(output))
 		return
 	}
 	log.Debug("tidied git store", "what", what, "dir", p.dir, "took", time.Since(start))

@@ -6,14 +6,15 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
 // member is one set of credentials for a repository, and what they opened.
 type member struct {
 	repo    *repo
-	remote  Remote
-	address address
+	remote  gitremote.Remote
+	address gitremote.Address
 
 	mu       sync.Mutex
 	extra    map[string]bool // references wanted beside branches and tags
@@ -25,8 +26,8 @@ type member struct {
 	traced string // see trace; used by whoever has the turn
 }
 
-func (p *repo) member(r Remote, a address) *member {
-	key := r.identity(p.store.secret)
+func (p *repo) member(r gitremote.Remote, a gitremote.Address) *member {
+	key := r.Identity(p.store.secret)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m, ok := p.members[key]
@@ -81,7 +82,7 @@ func (m *member) fetch(ctx context.Context, extra []string) (source.Refs, error)
 		case <-f.done:
 		case <-ctx.Done():
 			m.leave(f)
-			return nil, failed(m.remote, FailedTimeout, context.Cause(ctx).Error(), context.Cause(ctx))
+			return nil, gitremote.Failed(m.remote, gitremote.FailedTimeout, context.Cause(ctx).Error(), context.Cause(ctx))
 		}
 		if f.covers(extra) {
 			return f.refs, f.err
@@ -134,7 +135,7 @@ func (m *member) fly(ctx context.Context, f *flight) {
 	defer m.repo.store.tasks.Done()
 	defer f.cancel(nil)
 	if err := m.repo.acquire(ctx); err != nil {
-		f.err = failed(m.remote, FailedTimeout, err.Error(), err)
+		f.err = gitremote.Failed(m.remote, gitremote.FailedTimeout, err.Error(), err)
 		m.land(f)
 		return
 	}

@@ -5,18 +5,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/gittree"
 	"github.com/plumbline-dev/plumbline/internal/core/packfile"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
-)
-
-// AllowFile says whether repositories on this machine may be fetched from.
-type AllowFile string
-
-// The values of AllowFile.
-const (
-	FileRefused AllowFile = ""        // as a server must have it
-	FileAllowed AllowFile = "Allowed" // for tests and for people's own machines
 )
 
 // Options tune a Store. The zero value is ready to use.
@@ -34,7 +26,7 @@ type Options struct {
 	MaxDeltaDepth  int   // most deltas on top of each other; 0 means 4,096, as many as git writes
 	CacheBytes     int64 // memory for trees and delta bases, of all repositories; 0 means 32 MiB
 
-	AllowFile AllowFile
+	AllowFile gitremote.AllowFile
 	Logger    *slog.Logger // nil means silence
 }
 

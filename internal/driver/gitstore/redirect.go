@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 )
 
 // Git itself follows no redirects here, because it would send the credentials
@@ -27,25 +29,25 @@ var errElsewhere = errors.New("redirect leaves the host")
 // advertised asks for a repository's references, as git does first, and returns
 // the address that answered: another one than a's if there were redirects, but
 // always on the same host. It fails if what answers is no Git server.
-func advertised(ctx context.Context, a address) (string, error) {
-	transport, err := a.transport()
+func advertised(ctx context.Context, a gitremote.Address) (string, error) {
+	way, err := transport(a)
 	if err != nil {
 		return "", err
 	}
-	defer transport.CloseIdleConnections()
-	start, err := url.Parse(strings.TrimRight(a.text, "/") + gitSuffix)
+	defer way.CloseIdleConnections()
+	start, err := url.Parse(strings.TrimRight(a.URL, "/") + gitSuffix)
 	if err != nil {
 		return "", err
 	}
 	query := start.Query()
 	query.Set("service", "git-upload-pack")
 	start.RawQuery = query.Encode()
-	client := http.Client{Transport: transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+	client := http.Client{Transport: way, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		last := via[len(via)-1].URL
 		if len(via) > maxRedirects {
 			return fmt.Errorf("more than %d redirects", maxRedirects)
 		}
-		if !sameServer(last, next.URL) {
+		if !gitremote.SameServer(last, next.URL) {
 			return fmt.Errorf("%w: it leads to %s://%s: use that address if it is the right one", errElsewhere, next.URL.Scheme, next.URL.Host)
 		}
 		return nil
@@ -56,7 +58,7 @@ func advertised(ctx context.Context, a address) (string, error) {
 	}
 	request.Header.Set("Git-Protocol", "version=2")
 	request.Header.Set("User-Agent", "git/plumbline")
-	if header := a.auth.header(); header != "" {
+	if header := a.Auth.Header(); header != "" {
 		request.Header.Set("Authorization", header)
 	}
 	answer, err := client.Do(request)
@@ -79,44 +81,22 @@ func advertised(ctx context.Context, a address) (string, error) {
 	return final.String(), nil
 }
 
-// sameServer reports whether credentials for from may go to to: the same host and
-// port, or the same host's encrypted side.
-func sameServer(from, to *url.URL) bool {
-	if !strings.EqualFold(from.Hostname(), to.Hostname()) {
-		return false
-	}
-	if strings.EqualFold(from.Scheme, to.Scheme) {
-		return port(from) == port(to)
-	}
-	return from.Scheme == "http" && to.Scheme == "https" && port(from) == "80" && port(to) == "443"
-}
-
-func port(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	}
-	return "80"
-}
-
-func (a address) transport() (*http.Transport, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.auth.TLS == TLSSkipVerify} //nolint:gosec // only where a user says so
-	if len(a.auth.CABundle) > 0 {
+func transport(a gitremote.Address) (*http.Transport, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: a.Auth.TLS == gitremote.TLSSkipVerify} //nolint:gosec // only where a user says so
+	if len(a.Auth.CABundle) > 0 {
 		config.RootCAs = x509.NewCertPool()
-		config.RootCAs.AppendCertsFromPEM(a.auth.CABundle)
+		config.RootCAs.AppendCertsFromPEM(a.Auth.CABundle)
 	}
-	if len(a.auth.ClientCert) > 0 {
-		cert, err := tls.X509KeyPair(a.auth.ClientCert, a.auth.ClientKey)
+	if len(a.Auth.ClientCert) > 0 {
+		cert, err := tls.X509KeyPair(a.Auth.ClientCert, a.Auth.ClientKey)
 		if err != nil {
 			return nil, errors.New("client certificate and key do not fit")
 		}
 		config.Certificates = []tls.Certificate{cert}
 	}
 	proxy := http.ProxyFromEnvironment
-	if a.auth.Proxy != "" {
-		u, err := url.Parse(a.auth.Proxy)
+	if a.Auth.Proxy != "" {
+		u, err := url.Parse(a.Auth.Proxy)
 		if err != nil {
 			return nil, errors.New("the proxy's address is not a URL")
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/gittree"
 )
 
@@ -28,7 +29,7 @@ type repo struct {
 	loose int       // references in files of their own; likewise
 
 	mu      sync.Mutex
-	members map[string]*member                 // by Remote.identity
+	members map[string]*member                 // by gitremote.Remote.Identity
 	trees   map[gitobject.ID]*gittree.Snapshot // by commit
 
 	renewed time.Time // when it was last begun anew; used by whoever has the turn
@@ -130,8 +131,8 @@ func (p *repo) renew() bool {
 // notes it.
 func (p *repo) isDamaged(err error) bool {
 	var corrupt *gitobject.CorruptError
-	var failure *FetchError
-	if errors.As(err, &corrupt) || errors.As(err, &failure) && failure.Kind == FailedProtocol && strings.Contains(failure.Detail, p.dir) {
+	var failure *gitremote.FetchError
+	if errors.As(err, &corrupt) || errors.As(err, &failure) && failure.Kind == gitremote.FailedProtocol && strings.Contains(failure.Detail, p.dir) {
 		p.objects.damaged.Store(true)
 	}
 	return p.objects.damaged.Load()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -21,7 +22,7 @@ func TestRestartDuringOutage(t *testing.T) {
 	srv.use(basic("me", secret))
 	dir := filepath.Join(t.TempDir(), "store")
 	r := srv.remote()
-	r.Auth = Auth{Username: "me", Password: secret}
+	r.Auth = gitremote.Auth{Username: "me", Password: secret}
 	reopen := func() *Store {
 		s, err := Open(dir, Options{})
 		if err != nil {
@@ -43,19 +44,19 @@ func TestRestartDuringOutage(t *testing.T) {
 	if refs, ok := s.Refs(r); !ok || refs["refs/heads/main"].ID != id {
 		t.Errorf("%v, %v", refs, ok)
 	}
-	if _, err := s.Fetch(t.Context(), r); kindOf(err) != FailedNetwork {
+	if _, err := s.Fetch(t.Context(), r); kindOf(err) != gitremote.FailedNetwork {
 		t.Errorf("a fetch does not say that the server is down: %v", err)
 	}
 	stranger := r
 	stranger.Auth.Password = "another"
-	if _, err := s.Tree(t.Context(), stranger, source.Revision{ID: id}); kindOf(err) != FailedNetwork {
+	if _, err := s.Tree(t.Context(), stranger, source.Revision{ID: id}); kindOf(err) != gitremote.FailedNetwork {
 		t.Errorf("a stranger: %v", err)
 	}
 	s.Close()
 
 	srv.use(basic("me", "changed since"))
 	s = reopen()
-	if _, err := s.Tree(t.Context(), r, source.Revision{ID: id}); kindOf(err) != FailedAuth {
+	if _, err := s.Tree(t.Context(), r, source.Revision{ID: id}); kindOf(err) != gitremote.FailedAuth {
 		t.Errorf("access was taken away: %v", err)
 	}
 	s.Close()
@@ -63,7 +64,7 @@ func TestRestartDuringOutage(t *testing.T) {
 		http.Error(w, "down", http.StatusBadGateway)
 	})
 	s = reopen()
-	if _, err := s.Tree(t.Context(), r, source.Revision{ID: id}); kindOf(err) != FailedNetwork {
+	if _, err := s.Tree(t.Context(), r, source.Revision{ID: id}); kindOf(err) != gitremote.FailedNetwork {
 		t.Errorf("access was taken away before the outage: %v", err)
 	}
 	s.Close()
@@ -81,7 +82,7 @@ func TestDamagedStoreIsRenewed(t *testing.T) {
 	w.write("a.txt", strings.Repeat("some text\n", 100))
 	id := w.commit("one")
 	dir := filepath.Join(t.TempDir(), "store")
-	s, err := Open(dir, Options{AllowFile: FileAllowed})
+	s, err := Open(dir, Options{AllowFile: gitremote.FileAllowed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestDamagedStoreIsRenewed(t *testing.T) {
 	s.Close()
 	names, _ = filepath.Glob(filepath.Join(dir, "repos", "*", "objects", "pack", "*.pack"))
 	os.Truncate(names[0], 20)
-	if s, err = Open(dir, Options{AllowFile: FileAllowed}); err != nil {
+	if s, err = Open(dir, Options{AllowFile: gitremote.FileAllowed}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -70,10 +71,10 @@ func (w *work) serve(tls bool) *server {
 	return s
 }
 
-func (s *server) remote() Remote { return Remote{URL: s.URL + "/repo.git"} }
+func (s *server) remote() gitremote.Remote { return gitremote.Remote{URL: s.URL + "/repo.git"} }
 
-func kindOf(err error) FailureKind {
-	var failure *FetchError
+func kindOf(err error) gitremote.FailureKind {
+	var failure *gitremote.FetchError
 	if errors.As(err, &failure) {
 		return failure.Kind
 	}
@@ -195,7 +196,7 @@ func TestCommitById(t *testing.T) {
 		t.Errorf("completes to %q, %v", got, err)
 	}
 	_, err := s.Tree(t.Context(), srv.remote(), source.Revision{ID: strings.Repeat("7", 40)})
-	if kindOf(err) != FailedNotFound {
+	if kindOf(err) != gitremote.FailedNotFound {
 		t.Errorf("an unknown commit: %v", err)
 	}
 	oneLine(t, err)

@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 )
 
 // sshServer is a real sshd on the loopback interface.
@@ -105,10 +106,10 @@ func startSSH(t *testing.T, passphrase string) *sshServer {
 	return &sshServer{address: address, known: known, key: clientKey, login: me.Username, passphrase: passphrase}
 }
 
-func (s *sshServer) remote(path string) Remote {
-	return Remote{
+func (s *sshServer) remote(path string) gitremote.Remote {
+	return gitremote.Remote{
 		URL:  "ssh://" + s.login + "@" + s.address + path,
-		Auth: Auth{SSHPrivateKey: s.key, SSHPassphrase: s.passphrase, KnownHosts: s.known},
+		Auth: gitremote.Auth{SSHPrivateKey: s.key, SSHPassphrase: s.passphrase, KnownHosts: s.known},
 	}
 }
 
@@ -129,22 +130,22 @@ func TestFetchOverSSH(t *testing.T) {
 
 	otherKey, otherPublic := newKey(t, "")
 	changes := map[string]struct {
-		change func(*Remote)
-		want   FailureKind
+		change func(*gitremote.Remote)
+		want   gitremote.FailureKind
 	}{
-		"unknown host": {func(r *Remote) {
+		"unknown host": {func(r *gitremote.Remote) {
 			r.Auth.KnownHosts = []byte("example.com " + string(ssh.MarshalAuthorizedKey(otherPublic)))
-		}, FailedHostKey},
-		"changed host key": {func(r *Remote) {
+		}, gitremote.FailedHostKey},
+		"changed host key": {func(r *gitremote.Remote) {
 			host, _, _ := strings.Cut(string(srv.known), " ")
 			r.Auth.KnownHosts = []byte(host + " " + string(ssh.MarshalAuthorizedKey(otherPublic)))
-		}, FailedHostKey},
-		"wrong key":        {func(r *Remote) { r.Auth.SSHPrivateKey, r.Auth.SSHPassphrase = otherKey, "" }, FailedAuth},
-		"no repository":    {func(r *Remote) { r.URL += "/nowhere" }, FailedNotFound},
-		"no passphrase":    {func(r *Remote) { r.Auth.SSHPassphrase = "" }, FailedSetup},
-		"wrong passphrase": {func(r *Remote) { r.Auth.SSHPassphrase = "guess" }, FailedSetup},
-		"no key":           {func(r *Remote) { r.Auth.SSHPrivateKey = []byte("nonsense") }, FailedSetup},
-		"nobody listens":   {func(r *Remote) { r.URL = "ssh://git@127.0.0.1:1/x" }, FailedNetwork},
+		}, gitremote.FailedHostKey},
+		"wrong key":        {func(r *gitremote.Remote) { r.Auth.SSHPrivateKey, r.Auth.SSHPassphrase = otherKey, "" }, gitremote.FailedAuth},
+		"no repository":    {func(r *gitremote.Remote) { r.URL += "/nowhere" }, gitremote.FailedNotFound},
+		"no passphrase":    {func(r *gitremote.Remote) { r.Auth.SSHPassphrase = "" }, gitremote.FailedSetup},
+		"wrong passphrase": {func(r *gitremote.Remote) { r.Auth.SSHPassphrase = "guess" }, gitremote.FailedSetup},
+		"no key":           {func(r *gitremote.Remote) { r.Auth.SSHPrivateKey = []byte("nonsense") }, gitremote.FailedSetup},
+		"nobody listens":   {func(r *gitremote.Remote) { r.URL = "ssh://git@127.0.0.1:1/x" }, gitremote.FailedNetwork},
 	}
 	for name, tt := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -160,81 +161,12 @@ func TestFetchOverSSH(t *testing.T) {
 	}
 }
 
-func TestURLsThatAreRefused(t *testing.T) {
-	s := newStore(t, Options{})
-	s.opts.AllowFile = FileRefused
-	key, public := newKey(t, "")
-	good := Auth{SSHPrivateKey: key, KnownHosts: ssh.MarshalAuthorizedKey(public)}
-	tests := map[string]struct {
-		url  string
-		auth Auth
-		want string
-	}{
-		"empty":           {"", good, `git repository "": the URL is empty`},
-		"option":          {"--upload-pack=touch /tmp/x", good, `git repository "--upload-pack=touch%20/tmp/x": the URL starts with a dash`},
-		"helper":          {"ext::sh -c touch% /tmp/x", good, ""},
-		"helper 2":        {"fd::17/foo", good, ""},
-		"file":            {"file:///etc", good, `git repository "file:///etc": local repositories are not fetched from`},
-		"path":            {"/etc", good, `git repository "/etc": is neither a URL nor git@host:path`},
-		"relative":        {"../x", good, ""},
-		"git":             {"git://h/x", good, `git repository "git://h/x": scheme "git" is not supported: use https, ssh or http`},
-		"ftp":             {"ftp://h/x", good, ""},
-		"newline":         {"https://h/x\nhost=evil", good, `git repository "https://h/xhost=evil": the URL has control characters`},
-		"encoded newline": {"https://h/x%0ahost=evil", good, ""},
-		"host option":     {"ssh://-oProxyCommand=touch/x", good, ""},
-		"user option":     {"ssh://-oProxyCommand=x@h/x", good, ""},
-		"path option":     {"ssh://h/-x", good, ""},
-		"shell":           {"ssh://git@h/a'; id #", good, ""},
-		"shell host":      {"ssh://git@h;id/a", good, ""},
-		"scp option":      {"-oProxyCommand=x:a", good, ""},
-		"scp host option": {"git@-oProxyCommand=x:a", good, ""},
-		"no host":         {"https:///x", good, ""},
-		"no path":         {"ssh://git@h/", good, ""},
-		"bad port":        {"https://h:99999/x", good, ""},
-		"fragment":        {"https://h/x#main", good, ""},
-		"long":            {"https://h/" + strings.Repeat("x", 3000), good, ""},
-		"known hosts":     {"ssh://git@h/x", Auth{SSHPrivateKey: key}, `git repository "ssh://git@h/x": the credentials have no known_hosts: add the server's key, as "ssh-keyscan h" prints it`},
-		"scp known hosts": {"git@h:x/y", Auth{SSHPrivateKey: key}, `git repository "git@h:x/y": the credentials have no known_hosts: add the server's key, as "ssh-keyscan h" prints it`},
-		"no key":          {"ssh://git@h/x", Auth{KnownHosts: []byte("x")}, `git repository "ssh://git@h/x": the credentials have no SSH private key`},
-		"two secrets":     {"https://h/x", Auth{Password: "p4ssw0rd", BearerToken: "t0k3n"}, `git repository "https://h/x": has both a password and a bearer token: give one of them`},
-		"line break":      {"https://h/x", Auth{Password: "p4ssw0rd\n"}, `git repository "https://h/x": the credentials have control characters: look for a line break at the end of the secret`},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, err := s.Fetch(t.Context(), Remote{URL: tt.url, Auth: tt.auth})
-			var refused *URLError
-			if !errors.As(err, &refused) || tt.want != "" && err.Error() != tt.want {
-				t.Errorf("%v, want %s", err, tt.want)
-			}
-		})
-	}
-}
-
-func TestAddressesThatAreAccepted(t *testing.T) {
-	good := Auth{SSHPrivateKey: []byte("k"), KnownHosts: []byte("h")}
-	for in, want := range map[string]string{
-		"git@github.com:org/repo.git":      "ssh://git@github.com/org/repo.git",
-		"github.com:org/repo":              "ssh://git@github.com/org/repo",
-		"ssh://github.com/org/repo":        "ssh://git@github.com/org/repo",
-		"ssh://me:pw@github.com:2222/a/b":  "ssh://me@github.com:2222/a/b",
-		"me@[2001:db8::1]:a/b":             "ssh://me@[2001:db8::1]/a/b",
-		"https://me:pw@h/a.git":            "https://h/a.git",
-		"HTTP://h:8080/a%20b":              "http://h:8080/a%20b",
-		"https://h/_git/project?version=1": "https://h/_git/project?version=1",
-	} {
-		got, err := checkRemote(Remote{URL: in, Auth: good}, FileRefused)
-		if err != nil || got.text != want {
-			t.Errorf("%s: %q, %v, want %q", in, got.text, err, want)
-		}
-	}
-}
-
 func TestReferenceNamesThatAreRefused(t *testing.T) {
 	w := newWork(t)
 	w.commit("one")
 	s := newStore(t, Options{})
 	for _, name := range []string{"main", "--x", "refs/heads/../../config", "refs/a b", "refs/x\ny", "refs/x:y", "refs/x*", "refs/", "refs/x.lock", "refs//x", "refs/.x"} {
-		if _, err := s.Fetch(t.Context(), w.remote(), name); kindOf(err) != FailedNotFound {
+		if _, err := s.Fetch(t.Context(), w.remote(), name); kindOf(err) != gitremote.FailedNotFound {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/gittree"
 	"github.com/plumbline-dev/plumbline/internal/core/packfile"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
@@ -113,19 +114,19 @@ func (s *Store) begin() error {
 }
 
 // repo returns the repository that all remotes of one URL share.
-func (s *Store) repo(r Remote) (*repo, address, error) {
-	a, err := checkRemote(r, s.opts.AllowFile)
+func (s *Store) repo(r gitremote.Remote) (*repo, gitremote.Address, error) {
+	a, err := gitremote.Check(r, s.opts.AllowFile)
 	if err != nil {
-		return nil, address{}, err
+		return nil, gitremote.Address{}, err
 	}
-	if a.scheme == "ssh" && s.opts.SSH == "" {
-		return nil, address{}, failed(r, FailedSetup, "there is no ssh program: install openssh-client", nil)
+	if a.Scheme == "ssh" && s.opts.SSH == "" {
+		return nil, gitremote.Address{}, gitremote.Failed(r, gitremote.FailedSetup, "there is no ssh program: install openssh-client", nil)
 	}
-	key := source.NormalizeURL(a.text)
+	key := source.NormalizeURL(a.URL)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, address{}, errClosed
+		return nil, gitremote.Address{}, errClosed
 	}
 	if known, ok := s.repos[key]; ok {
 		return known, a, nil
@@ -133,7 +134,7 @@ func (s *Store) repo(r Remote) (*repo, address, error) {
 	sum := sha256.Sum256([]byte(key))
 	dir := filepath.Join(s.dir, "repos", hex.EncodeToString(sum[:16]))
 	if err := initBare(dir, key); err != nil {
-		return nil, address{}, failed(r, FailedDisk, err.Error(), err)
+		return nil, gitremote.Address{}, gitremote.Failed(r, gitremote.FailedDisk, err.Error(), err)
 	}
 	db, err := openObjects(filepath.Join(dir, "objects"), s.opts.packLimits(), s.cache)
 	if corrupt := (*gitobject.CorruptError)(nil); errors.As(err, &corrupt) {
@@ -144,7 +145,7 @@ func (s *Store) repo(r Remote) (*repo, address, error) {
 		}
 	}
 	if err != nil {
-		return nil, address{}, failed(r, FailedDisk, err.Error(), err)
+		return nil, gitremote.Address{}, gitremote.Failed(r, gitremote.FailedDisk, err.Error(), err)
 	}
 	created := &repo{
 		store: s, url: key, dir: dir, objects: db, turn: make(chan struct{}, 1), members: map[string]*member{}, trees: map[gitobject.ID]*gittree.Snapshot{},
@@ -180,15 +181,15 @@ func initBare(dir, url string) error {
 //
 // It is cheap when nothing changed, and calls for one remote that overlap share
 // one fetch. An empty repository has no references, which is no error. Failures
-// are *FetchError or *URLError; what was fetched before stays as it was.
-func (s *Store) Fetch(ctx context.Context, r Remote, extra ...string) (source.Refs, error) {
+// are *gitremote.FetchError or *gitremote.URLError; what was fetched before stays as it was.
+func (s *Store) Fetch(ctx context.Context, r gitremote.Remote, extra ...string) (source.Refs, error) {
 	p, a, err := s.repo(r)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range extra {
 		if err := checkRefName(name); err != nil {
-			return nil, failed(r, FailedNotFound, err.Error(), err)
+			return nil, gitremote.Failed(r, gitremote.FailedNotFound, err.Error(), err)
 		}
 	}
 	return p.member(r, a).fetch(ctx, extra)
@@ -198,7 +199,7 @@ func (s *Store) Fetch(ctx context.Context, r Remote, extra ...string) (source.Re
 // same credentials; ok is false if there was none. After a restart it is false
 // until Fetch was called; if that fails because the server cannot be reached, the
 // references of before the restart are there again.
-func (s *Store) Refs(r Remote) (refs source.Refs, ok bool) {
+func (s *Store) Refs(r gitremote.Remote) (refs source.Refs, ok bool) {
 	p, a, err := s.repo(r)
 	if err != nil {
 		return nil, false
@@ -213,7 +214,7 @@ func (s *Store) Refs(r Remote) (refs source.Refs, ok bool) {
 //
 // The Tree's errors are those of source, *gitobject.CorruptError, *source.LFSPointerError
 // for LFS files and *source.SubmoduleError below submodules.
-func (s *Store) Tree(ctx context.Context, r Remote, rev source.Revision) (source.Tree, error) {
+func (s *Store) Tree(ctx context.Context, r gitremote.Remote, rev source.Revision) (source.Tree, error) {
 	p, id, err := s.ensure(ctx, r, rev.ID)
 	if err != nil {
 		return nil, err
@@ -226,7 +227,7 @@ func (s *Store) Tree(ctx context.Context, r Remote, rev source.Revision) (source
 }
 
 // Commit returns the metadata of a commit, which is fetched if need be.
-func (s *Store) Commit(ctx context.Context, r Remote, id string) (gitobject.Commit, error) {
+func (s *Store) Commit(ctx context.Context, r gitremote.Remote, id string) (gitobject.Commit, error) {
 	p, commit, err := s.ensure(ctx, r, id)
 	if err != nil {
 		return gitobject.Commit{}, err
@@ -236,7 +237,7 @@ func (s *Store) Commit(ctx context.Context, r Remote, id string) (gitobject.Comm
 
 // Tag returns the annotated tag with a short name, as the last Fetch left it.
 // It fails with fs.ErrNotExist if there is none or it is not annotated.
-func (s *Store) Tag(ctx context.Context, r Remote, name string) (gitobject.Tag, error) {
+func (s *Store) Tag(ctx context.Context, r gitremote.Remote, name string) (gitobject.Tag, error) {
 	p, a, err := s.repo(r)
 	if err != nil {
 		return gitobject.Tag{}, err
@@ -249,7 +250,7 @@ func (s *Store) Tag(ctx context.Context, r Remote, name string) (gitobject.Tag, 
 
 // Complete returns the id of the only commit that starts with an abbreviated id.
 // It fails with *gitobject.AbbreviationError.
-func (s *Store) Complete(ctx context.Context, r Remote, abbreviated string) (string, error) {
+func (s *Store) Complete(ctx context.Context, r gitremote.Remote, abbreviated string) (string, error) {
 	p, a, err := s.repo(r)
 	if err != nil {
 		return "", err
@@ -269,7 +270,7 @@ func (s *Store) Complete(ctx context.Context, r Remote, abbreviated string) (str
 }
 
 // ensure makes a commit available to whoever has r's credentials.
-func (s *Store) ensure(ctx context.Context, r Remote, hexID string) (*repo, gitobject.ID, error) {
+func (s *Store) ensure(ctx context.Context, r gitremote.Remote, hexID string) (*repo, gitobject.ID, error) {
 	p, a, err := s.repo(r)
 	if err != nil {
 		return nil, gitobject.ID{}, err

@@ -1,4 +1,4 @@
-package gitstore
+package gitremote
 
 import (
 	"fmt"
@@ -80,11 +80,12 @@ var rules = []struct {
 	{FailedNetwork, regexp.MustCompile(`(?i)could not resolve|failed to connect|connection (refused|timed out|reset|closed)|network is unreachable|no route to host|operation timed out|early eof|rpc failed|hung up|empty reply|couldn't connect|transfer closed|recv failure|send failure|returned error: 5\d\d|returned error: 429|proxy|kex_exchange_identification|unexpected disconnect|broken pipe|partial file|end of file`)},
 }
 
-// classify turns what git printed into an error.
-func classify(remote string, output string, secrets []string, err error) *FetchError {
+// Classify turns what git printed into an error; err is how git ended. The address
+// is the one that was fetched from for r.
+func Classify(r Remote, a Address, output string, err error) *FetchError {
 	lines := usefulLines(output)
 	text := strings.Join(lines, "\n")
-	failure := &FetchError{Remote: remote, Kind: FailedProtocol, Err: err}
+	failure := &FetchError{Remote: source.Redact(r.URL), Kind: FailedProtocol, Err: err}
 	for _, rule := range rules {
 		if rule.words.MatchString(text) {
 			failure.Kind = rule.kind
@@ -92,7 +93,7 @@ func classify(remote string, output string, secrets []string, err error) *FetchE
 			break
 		}
 	}
-	failure.Detail = hide(strings.Join(lines[:min(len(lines), 2)], "; "), secrets)
+	failure.Detail = hide(strings.Join(lines[:min(len(lines), 2)], "; "), a.Auth.Secrets())
 	if failure.Detail == "" {
 		failure.Kind, failure.Detail = FailedNetwork, fmt.Sprintf("git ended without a word: %v", err)
 	}
@@ -128,6 +129,22 @@ func usefulLines(output string) []string {
 	return lines
 }
 
+// Redirected reports whether git stopped because the server sent it elsewhere.
+func (e *FetchError) Redirected() bool { return redirected.MatchString(e.Detail) }
+
+// NoHead reports whether git missed nothing but the remote's HEAD.
+func (e *FetchError) NoHead() bool { return noHead.MatchString(e.Detail) }
+
+// Withheld reports whether the server has no such commit or reference, or does not
+// hand it out.
+func (e *FetchError) Withheld() bool { return withheld.MatchString(e.Detail) }
+
+var (
+	redirected = regexp.MustCompile(`returned error: 30[12378]|unable to update url base`)
+	noHead     = regexp.MustCompile(`(?i)couldn't find remote ref HEAD`)
+	withheld   = regexp.MustCompile(`(?i)not our ref|unadvertised object|couldn't find remote ref|could not find remote ref`)
+)
+
 // preferred moves the lines that decided the kind to the front.
 func preferred(lines []string, words *regexp.Regexp) []string {
 	var first, rest []string
@@ -156,16 +173,11 @@ func hide(text string, secrets []string) string {
 	return userinfo.ReplaceAllString(text, "$1")
 }
 
-// secrets lists what must never be repeated.
-func (a Auth) secrets() []string {
-	out := []string{a.Password, a.BearerToken, a.SSHPassphrase}
-	if header := a.header(); header != "" {
-		_, token, _ := strings.Cut(header, " ")
-		out = append(out, header, token)
-	}
-	return out
-}
+// Clean returns what git printed without control characters and credentials in URLs,
+// fit for a log.
+func Clean(output string) string { return hide(printable(output), nil) }
 
-func failed(r Remote, kind FailureKind, detail string, err error) *FetchError {
-	return &FetchError{Remote: source.Redact(r.URL), Kind: kind, Detail: hide(detail, r.Auth.secrets()), Err: err}
+// Failed returns the error of a failure that we found ourselves.
+func Failed(r Remote, kind FailureKind, detail string, err error) *FetchError {
+	return &FetchError{Remote: source.Redact(r.URL), Kind: kind, Detail: hide(detail, r.Auth.Secrets()), Err: err}
 }

@@ -1,8 +1,9 @@
-package gitstore
+package gitremote
 
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"net/url"
@@ -14,7 +15,7 @@ import (
 
 // Remote is a repository on a server, and how to get in.
 type Remote struct {
-	URL  string // https, http, ssh or git@host:path; file only with Options.AllowFile
+	URL  string // https, http, ssh or git@host:path; file only with FileAllowed
 	Auth Auth
 }
 
@@ -44,6 +45,15 @@ const (
 	TLSSkipVerify TLSVerification = "Insecure" // anyone on the way can read and change everything
 )
 
+// AllowFile says whether repositories on this machine may be fetched from.
+type AllowFile string
+
+// The values of AllowFile.
+const (
+	FileRefused AllowFile = ""        // as a server must have it
+	FileAllowed AllowFile = "Allowed" // for tests and for people's own machines
+)
+
 // URLError reports a URL that is not fetched from, whatever it points to.
 type URLError struct {
 	URL    string // redacted
@@ -52,19 +62,20 @@ type URLError struct {
 
 func (e *URLError) Error() string { return fmt.Sprintf("git repository %q: %s", e.URL, e.Reason) }
 
-// address is a checked URL, fit to be an argument: it holds no secret.
-type address struct {
-	scheme string // http, https, ssh or file
-	text   string
-	auth   Auth // credentials of the URL moved here
+// Address is a checked URL and the credentials for it.
+type Address struct {
+	Scheme string // http, https, ssh or file
+	URL    string // fit to be an argument: it holds no secret
+	Auth   Auth   // credentials of the URL moved here
 }
 
 const maxURL = 2048
 
-// checkRemote refuses URLs that git would read as something else than an address.
-func checkRemote(r Remote, allowFile AllowFile) (address, error) {
-	refuse := func(format string, args ...any) (address, error) {
-		return address{}, &URLError{URL: source.Redact(printable(r.URL)), Reason: fmt.Sprintf(format, args...)}
+// Check refuses URLs that git would read as something else than an address. It
+// fails with *URLError.
+func Check(r Remote, allowFile AllowFile) (Address, error) {
+	refuse := func(format string, args ...any) (Address, error) {
+		return Address{}, &URLError{URL: source.Redact(printable(r.URL)), Reason: fmt.Sprintf(format, args...)}
 	}
 	raw := strings.TrimSpace(r.URL)
 	switch {
@@ -79,7 +90,7 @@ func checkRemote(r Remote, allowFile AllowFile) (address, error) {
 	}
 	if !strings.Contains(raw, "://") {
 		if strings.HasPrefix(raw, "/") && allowFile == FileAllowed {
-			return address{scheme: "file", text: "file://" + raw, auth: r.Auth}, nil
+			return Address{Scheme: "file", URL: "file://" + raw, Auth: r.Auth}, nil
 		}
 		normal := source.NormalizeURL(raw)
 		helper, _, isHelper := strings.Cut(raw, "::") // "ext::command" runs the command
@@ -106,23 +117,23 @@ func checkRemote(r Remote, allowFile AllowFile) (address, error) {
 	return checkURL(r, raw, allowFile)
 }
 
-func checkURL(r Remote, raw string, allowFile AllowFile) (address, error) {
-	refuse := func(format string, args ...any) (address, error) {
-		return address{}, &URLError{URL: source.Redact(r.URL), Reason: fmt.Sprintf(format, args...)}
+func checkURL(r Remote, raw string, allowFile AllowFile) (Address, error) {
+	refuse := func(format string, args ...any) (Address, error) {
+		return Address{}, &URLError{URL: source.Redact(r.URL), Reason: fmt.Sprintf(format, args...)}
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return refuse("is not a URL")
 	}
-	a := address{scheme: strings.ToLower(u.Scheme), auth: r.Auth}
-	u.Scheme = a.scheme
+	a := Address{Scheme: strings.ToLower(u.Scheme), Auth: r.Auth}
+	u.Scheme = a.Scheme
 	if printable(u.Path) != u.Path || printable(u.Host) != u.Host || strings.ContainsAny(u.Path, "\\'\"`") {
 		return refuse("the URL has characters that no repository needs")
 	}
 	if u.Fragment != "" {
 		return refuse("the URL has a fragment: put the branch or tag into the reference")
 	}
-	switch a.scheme {
+	switch a.Scheme {
 	case "https", "http":
 		return a.web(u, refuse)
 	case "ssh":
@@ -131,38 +142,38 @@ func checkURL(r Remote, raw string, allowFile AllowFile) (address, error) {
 		if allowFile != FileAllowed || u.Host != "" {
 			return refuse("local repositories are not fetched from")
 		}
-		a.text = u.String()
+		a.URL = u.String()
 		return a, nil
 	}
-	return refuse("scheme %q is not supported: use https, ssh or http", a.scheme)
+	return refuse("scheme %q is not supported: use https, ssh or http", a.Scheme)
 }
 
-type refusal func(format string, args ...any) (address, error)
+type refusal func(format string, args ...any) (Address, error)
 
-func (a address) web(u *url.URL, refuse refusal) (address, error) {
+func (a Address) web(u *url.URL, refuse refusal) (Address, error) {
 	if err := checkHost(u); err != "" {
 		return refuse("%s", err)
 	}
 	if u.User != nil {
-		if a.auth.Username == "" && a.auth.Password == "" && a.auth.BearerToken == "" {
-			a.auth.Username = u.User.Username()
-			a.auth.Password, _ = u.User.Password()
+		if a.Auth.Username == "" && a.Auth.Password == "" && a.Auth.BearerToken == "" {
+			a.Auth.Username = u.User.Username()
+			a.Auth.Password, _ = u.User.Password()
 		}
 		u.User = nil
 	}
-	if a.auth.BearerToken != "" && a.auth.Password != "" {
+	if a.Auth.BearerToken != "" && a.Auth.Password != "" {
 		return refuse("has both a password and a bearer token: give one of them")
 	}
-	for _, secret := range []string{a.auth.BearerToken, a.auth.Username, a.auth.Password} {
+	for _, secret := range []string{a.Auth.BearerToken, a.Auth.Username, a.Auth.Password} {
 		if printable(secret) != secret {
 			return refuse("the credentials have control characters: look for a line break at the end of the secret")
 		}
 	}
-	a.text = u.String()
+	a.URL = u.String()
 	return a, nil
 }
 
-func (a address) shell(u *url.URL, refuse refusal) (address, error) {
+func (a Address) shell(u *url.URL, refuse refusal) (Address, error) {
 	if err := checkHost(u); err != "" {
 		return refuse("%s", err)
 	}
@@ -176,15 +187,15 @@ func (a address) shell(u *url.URL, refuse refusal) (address, error) {
 	if strings.HasPrefix(u.Path, "/-") || u.Path == "" || u.Path == "/" {
 		return refuse("the URL has no path to a repository")
 	}
-	if len(a.auth.KnownHosts) == 0 {
+	if len(a.Auth.KnownHosts) == 0 {
 		return refuse("the credentials have no known_hosts: add the server's key, as \"ssh-keyscan %s\" prints it", u.Hostname())
 	}
-	if len(a.auth.SSHPrivateKey) == 0 {
+	if len(a.Auth.SSHPrivateKey) == 0 {
 		return refuse("the credentials have no SSH private key")
 	}
 	u.User = url.User(user)
 	u.RawQuery = ""
-	a.text = u.String()
+	a.URL = u.String()
 	return a, nil
 }
 
@@ -214,9 +225,9 @@ func printable(s string) string {
 	}, s)
 }
 
-// identity tells remotes with different credentials apart without keeping the
-// credentials; secret is random, of this process.
-func (r Remote) identity(secret []byte) string {
+// Identity tells remotes with different credentials apart without keeping the
+// credentials; secret is random and kept by whoever compares.
+func (r Remote) Identity(secret []byte) string {
 	h := hmac.New(sha256.New, secret)
 	for _, field := range []string{
 		strings.TrimSpace(r.URL), r.Auth.Username, r.Auth.Password, r.Auth.BearerToken,
@@ -226,4 +237,25 @@ func (r Remote) identity(secret []byte) string {
 		fmt.Fprintf(h, "%d:%s", len(field), field)
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Header returns the value of the Authorization header, or "".
+func (a Auth) Header() string {
+	switch {
+	case a.BearerToken != "":
+		return "Bearer " + a.BearerToken
+	case a.Username != "" || a.Password != "":
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(a.Username+":"+a.Password))
+	}
+	return ""
+}
+
+// Secrets lists what must never be repeated.
+func (a Auth) Secrets() []string {
+	out := []string{a.Password, a.BearerToken, a.SSHPassphrase}
+	if header := a.Header(); header != "" {
+		_, token, _ := strings.Cut(header, " ")
+		out = append(out, header, token)
+	}
+	return out
 }
