@@ -46,6 +46,7 @@ var rules = []rule{
 	runningGoesOn,
 	peopleGoFirst,
 	manualWaits,
+	firstIsRecorded,
 	syncedRests,
 	prunesNeedPermission,
 	failedIsFinal,
@@ -81,7 +82,7 @@ func runningGoesOn(in Input) (Verdict, bool) {
 		if why := wouldWipe(in); why != "" {
 			return hold(condition.SyncHeld, "%s", why)
 		}
-		if !attempted(in) && in.Request == nil {
+		if !attempted(in) && in.Request == nil && in.Policy.Automatic {
 			return Verdict{Start: automatic(in), Restart: true}, true
 		}
 	}
@@ -107,6 +108,16 @@ func manualWaits(in Input) (Verdict, bool) {
 		return Verdict{}, false
 	}
 	return rest("automatic sync is off")
+}
+
+// firstIsRecorded lets an application that is in sync without any record of an
+// operation go through one: it changes nothing, and writes down what happened if
+// the record was lost.
+func firstIsRecorded(in Input) (Verdict, bool) {
+	if in.Run != nil || in.Sync != app.Synced || len(in.Resources) == 0 {
+		return Verdict{}, false
+	}
+	return Verdict{Start: automatic(in)}, true
 }
 
 func syncedRests(in Input) (Verdict, bool) {

@@ -154,7 +154,17 @@ func TestDecideNew(t *testing.T) {
 		},
 		"synced": {
 			"what is in sync is left alone",
+			gate.Input{Policy: full, Sync: app.Synced, Run: run(app.Succeeded, nil), Resources: resources(synced("a"))},
+			gate.Verdict{Reason: "in sync"},
+		},
+		"synced without a record": {
+			"the record of the operation was lost in a crash: it is written by one that changes nothing",
 			gate.Input{Policy: full, Sync: app.Synced, Resources: resources(synced("a"))},
+			gate.Verdict{Start: &app.Operation{Revision: first.ID, Automatic: true, Prune: true, Retry: full.Retry}},
+		},
+		"empty without a record": {
+			"an application of nothing has nothing to record",
+			gate.Input{Policy: full, Sync: app.Synced},
 			gate.Verdict{Reason: "in sync"},
 		},
 		"unknown": {
