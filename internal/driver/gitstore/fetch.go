@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitref"
 	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
@@ -22,7 +22,7 @@ func (m *member) update(ctx context.Context, extra []string) (source.Refs, error
 	headless := m.headless
 	m.mu.Unlock()
 	if !headless {
-		err := m.git(ctx, specs("+HEAD:"+ownHead, extra))
+		err := m.git(ctx, gitref.Mirror(gitref.HeadRequired, extra))
 		var failure *gitremote.FetchError
 		switch {
 		case err == nil:
@@ -37,7 +37,7 @@ func (m *member) update(ctx context.Context, extra []string) (source.Refs, error
 	if err := m.confirm(ctx); err != nil {
 		return nil, err
 	}
-	if err := m.git(ctx, specs(pattern("HEAD", ownHead), extra)); err != nil {
+	if err := m.git(ctx, gitref.Mirror(gitref.HeadOptional, extra)); err != nil {
 		return nil, err
 	}
 	refs, err := m.read(extra)
@@ -68,24 +68,6 @@ func (m *member) confirm(ctx context.Context) error {
 	return gitremote.Classify(m.remote, m.address, err.Error(), err)
 }
 
-// specs returns what to fetch. Patterns, even of one name, may match nothing; a
-// plain name must exist.
-func specs(head string, extra []string) []string {
-	specs := []string{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", head}
-	slices.Sort(extra)
-	for _, name := range extra {
-		if !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") {
-			specs = append(specs, pattern(name, ownOther+strings.TrimPrefix(name, "refs/")))
-		}
-	}
-	return specs
-}
-
-// pattern returns a refspec that matches one name, or none.
-func pattern(from, to string) string {
-	return "+" + from[:len(from)-1] + "*:" + to[:len(to)-1] + "*"
-}
-
 // read returns what the remote offers, as it is on disk now.
 func (m *member) read(extra []string) (source.Refs, error) {
 	if _, err := m.repo.objects.reload(); err != nil {
@@ -96,13 +78,7 @@ func (m *member) read(extra []string) (source.Refs, error) {
 		return nil, err
 	}
 	m.repo.loose = loose
-	refs := offered(onDisk)
-	for name := range refs { // others may have asked for more, and HEA* may have matched more
-		known := name == "HEAD" || strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/")
-		if !known && !slices.Contains(extra, name) {
-			delete(refs, name)
-		}
-	}
+	refs := gitref.Offered(onDisk, extra)
 	if old, ok := m.last(); ok && maps.Equal(old, refs) {
 		return old, nil
 	}
@@ -125,7 +101,7 @@ func (m *member) fetchCommit(ctx context.Context, id gitobject.ID) error {
 	if m.repo.objects.has(id) { // another caller was faster
 		return nil
 	}
-	err := m.git(ctx, []string{"+" + id.String() + ":" + ownKeep + id.String()})
+	err := m.git(ctx, []string{gitref.Keep(id)})
 	var failure *gitremote.FetchError
 	if errors.As(err, &failure) && failure.Withheld() {
 		detail := fmt.Sprintf("commit %s is not in the repository, or the server does not hand it out because no branch or tag leads to it", id)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitref"
 	"github.com/plumbline-dev/plumbline/internal/core/gittree"
 	"github.com/plumbline-dev/plumbline/internal/core/packfile"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
@@ -96,8 +97,7 @@ func joinDir(dir, to string) string {
 	return filepath.Join(dir, to)
 }
 
-// checkFormat refuses repositories whose files mean something else than those
-// this package knows.
+// checkFormat refuses repositories of a format that cannot be read.
 func checkFormat(config string) error {
 	text, err := os.ReadFile(config)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,21 +106,7 @@ func checkFormat(config string) error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(strings.ToLower(string(text))) {
-		key, value, _ := strings.Cut(line, "=")
-		value = strings.Trim(value, " \t\r\n\"")
-		switch strings.TrimSpace(key) {
-		case "objectformat":
-			if value != "sha1" {
-				return fmt.Errorf("its object ids are %s: only SHA-1 repositories can be read yet", strings.ToUpper(value))
-			}
-		case "refstorage":
-			if value != "files" {
-				return fmt.Errorf("its references are stored as %q: run git refs migrate --ref-format=files", value)
-			}
-		}
-	}
-	return nil
+	return gitref.CheckFormat(text)
 }
 
 // Refs returns the repository's references, HEAD included.
@@ -134,20 +120,15 @@ func (l *Local) Refs() (source.Refs, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs := make(source.Refs, len(onDisk)+1)
-	for name, id := range onDisk {
-		refs[name] = source.RefTarget{ID: id.String()}
-	}
 	head, err := os.ReadFile(filepath.Join(l.gitDir, "HEAD"))
 	if err != nil {
 		return nil, err
 	}
-	text := strings.TrimSpace(string(head))
-	if branch, ok := strings.CutPrefix(text, "ref: "); ok {
-		if target, ok := refs[strings.TrimSpace(branch)]; ok {
-			refs["HEAD"] = target
-		}
-	} else if id, err := gitobject.ParseID(text); err == nil {
+	refs := make(source.Refs, len(onDisk)+1)
+	for name, id := range onDisk {
+		refs[name] = source.RefTarget{ID: id.String()}
+	}
+	if id, ok := gitref.Head(head, onDisk); ok {
 		refs["HEAD"] = source.RefTarget{ID: id.String()}
 	}
 	return refs, nil

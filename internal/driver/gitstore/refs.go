@@ -1,7 +1,6 @@
 package gitstore
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,14 +10,10 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
-	"github.com/plumbline-dev/plumbline/internal/core/source"
+	"github.com/plumbline-dev/plumbline/internal/core/gitref"
 )
 
 const (
-	ownPrefix   = "refs/plumb/"        // references that only we know
-	ownHead     = ownPrefix + "HEAD"   // the remote's HEAD
-	ownOther    = ownPrefix + "other/" // the remote's references beside branches and tags
-	ownKeep     = ownPrefix + "keep/"  // commits fetched by id
 	maxRefs     = 200_000
 	maxRefBytes = 64 << 20 // of packed-refs
 )
@@ -31,13 +26,8 @@ type refReader struct {
 
 	packedSize int64
 	packedTime time.Time
-	packed     map[string]packedRef
+	packed     map[string]gitref.Packed
 	peeled     map[gitobject.ID]gitobject.ID
-}
-
-type packedRef struct {
-	id, peeled gitobject.ID
-	isPeeled   bool
 }
 
 // read returns all references by their names on disk, tags peeled to commits. It
@@ -66,7 +56,7 @@ func (r *refReader) read() (refs map[string]gitobject.ID, loose int, err error) 
 		if err != nil {
 			return nil
 		}
-		if id, err := gitobject.ParseID(strings.TrimSpace(string(text))); err == nil {
+		if id, ok := gitref.ParseLoose(text); ok {
 			isLoose[name] = true
 			refs[name] = r.peel(name, id, peeled)
 		}
@@ -78,10 +68,10 @@ func (r *refReader) read() (refs map[string]gitobject.ID, loose int, err error) 
 	for name, ref := range r.packed {
 		switch {
 		case isLoose[name]:
-		case ref.isPeeled:
-			refs[name] = ref.peeled
+		case ref.Peeled:
+			refs[name] = ref.Target
 		default:
-			refs[name] = r.peel(name, ref.id, peeled)
+			refs[name] = r.peel(name, ref.ID, peeled)
 		}
 	}
 	r.peeled = peeled
@@ -90,7 +80,7 @@ func (r *refReader) read() (refs map[string]gitobject.ID, loose int, err error) 
 
 // peel returns the commit a tag stands for; of anything else, the object itself.
 func (r *refReader) peel(name string, id gitobject.ID, peeled map[gitobject.ID]gitobject.ID) gitobject.ID {
-	if strings.HasPrefix(name, "refs/heads/") {
+	if gitref.IsBranch(name) {
 		return id
 	}
 	commit, ok := r.peeled[id]
@@ -124,53 +114,10 @@ func (r *refReader) readPacked() error {
 	if info.Size() > maxRefBytes {
 		return fmt.Errorf("git store: packed-refs has %d bytes, more than the limit of %d", info.Size(), maxRefBytes)
 	}
-	packed, err := parsePackedRefs(bufio.NewScanner(f))
+	packed, err := gitref.ParsePacked(f)
 	if err != nil {
 		return err
 	}
 	r.packed, r.packedSize, r.packedTime = packed, info.Size(), info.ModTime()
 	return nil
-}
-
-func parsePackedRefs(lines *bufio.Scanner) (map[string]packedRef, error) {
-	packed := map[string]packedRef{}
-	fullyPeeled := false
-	last := ""
-	for lines.Scan() {
-		line := lines.Text()
-		switch {
-		case strings.HasPrefix(line, "#"):
-			fullyPeeled = strings.Contains(line, " fully-peeled")
-		case strings.HasPrefix(line, "^"):
-			if id, err := gitobject.ParseID(line[1:]); err == nil && last != "" {
-				packed[last] = packedRef{packed[last].id, id, true}
-			}
-		default:
-			hex, name, ok := strings.Cut(line, " ")
-			id, err := gitobject.ParseID(hex)
-			if !ok || err != nil {
-				return nil, &gitobject.CorruptError{File: "packed-refs", Err: fmt.Errorf("line %q", line)}
-			}
-			packed[name] = packedRef{id, id, fullyPeeled}
-			last = name
-		}
-	}
-	return packed, lines.Err()
-}
-
-// offered translates the names on disk to those of the remote.
-func offered(onDisk map[string]gitobject.ID) source.Refs {
-	refs := make(source.Refs, len(onDisk))
-	for name, id := range onDisk {
-		switch {
-		case name == ownHead:
-			name = "HEAD"
-		case strings.HasPrefix(name, ownOther):
-			name = "refs/" + strings.TrimPrefix(name, ownOther)
-		case strings.HasPrefix(name, ownPrefix):
-			continue
-		}
-		refs[name] = source.RefTarget{ID: id.String()}
-	}
-	return refs
 }

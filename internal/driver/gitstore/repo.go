@@ -3,7 +3,6 @@ package gitstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitref"
 	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/gittree"
 )
@@ -153,7 +153,7 @@ func (p *repo) size() int64 {
 // tag returns an annotated tag.
 func (p *repo) tag(name string) (gitobject.Tag, error) {
 	absent := &fs.PathError{Op: "tag", Path: name, Err: fs.ErrNotExist}
-	if err := checkRefName("refs/tags/" + name); err != nil {
+	if err := gitref.Check(gitref.Tag(name)); err != nil {
 		return gitobject.Tag{}, err
 	}
 	var id gitobject.ID
@@ -165,11 +165,11 @@ func (p *repo) tag(name string) (gitobject.Tag, error) {
 		if err := packed.readPacked(); err != nil {
 			return gitobject.Tag{}, err
 		}
-		ref, ok := packed.packed["refs/tags/"+name]
+		ref, ok := packed.packed[gitref.Tag(name)]
 		if !ok {
 			return gitobject.Tag{}, absent
 		}
-		id, err = ref.id, nil
+		id, err = ref.ID, nil
 	}
 	if err != nil {
 		return gitobject.Tag{}, err
@@ -179,17 +179,4 @@ func (p *repo) tag(name string) (gitobject.Tag, error) {
 		err = absent
 	}
 	return tag, err
-}
-
-// checkRefName refuses names that git would not accept as a reference, or would
-// take for something else.
-func checkRefName(name string) error {
-	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) }
-	switch {
-	case !strings.HasPrefix(name, "refs/"), len(name) > 512, strings.IndexFunc(name, bad) >= 0,
-		strings.Contains(name, ".."), strings.Contains(name, "@{"), strings.Contains(name, "//"),
-		strings.Contains(name, "/."), strings.HasSuffix(name, "/"), strings.HasSuffix(name, "."), strings.Contains(name, ".lock/"), strings.HasSuffix(name, ".lock"):
-		return fmt.Errorf("reference %q: is not the full name of a reference", name)
-	}
-	return nil
 }

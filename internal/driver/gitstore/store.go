@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
+	"github.com/plumbline-dev/plumbline/internal/core/gitref"
 	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/gittree"
 	"github.com/plumbline-dev/plumbline/internal/core/packfile"
@@ -188,7 +189,7 @@ func (s *Store) Fetch(ctx context.Context, r gitremote.Remote, extra ...string) 
 		return nil, err
 	}
 	for _, name := range extra {
-		if err := checkRefName(name); err != nil {
+		if err := gitref.Check(name); err != nil {
 			return nil, gitremote.Failed(r, gitremote.FailedNotFound, err.Error(), err)
 		}
 	}

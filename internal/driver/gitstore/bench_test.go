@@ -1,17 +1,10 @@
 package gitstore
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
-
-func FuzzPackedRefs(f *testing.F) {
-	f.Add("# pack-refs with: peeled fully-peeled sorted\n" + strings.Repeat("a", 40) + " refs/tags/v1\n^" + strings.Repeat("b", 40) + "\n")
-	f.Fuzz(func(t *testing.T, text string) { parsePackedRefs(bufio.NewScanner(strings.NewReader(text))) })
-}
 
 // The reader against the machine's own repositories would be no test; this one is
 // of the size a platform team has.
