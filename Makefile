@@ -33,18 +33,18 @@ programs: bin/plumbd bin/plumb bin/demo
 # The go command knows best what is out of date, and asking it costs little.
 .PHONY: bin/plumbd bin/plumb bin/demo bin/alltests bin/sandbox
 bin/plumbd bin/plumb: bin/%:
-	@test -x $@ || echo "building $* (about two minutes the first time)"
-	@$(GO) build $(TAGS) $(LDFLAGS) -o $@ ./cmd/$*
+	@test -x $@ || echo "building $*: a few minutes the first time"
+	@$(GO) build -v $(TAGS) $(LDFLAGS) -o $@ ./cmd/$* 2>&1 | awk -v total=1020 -f dev/progress.awk
 
 bin/demo:
-	@$(GO) build $(TAGS) $(LDFLAGS) -o $@ ./demo
+	@$(GO) build -v $(TAGS) $(LDFLAGS) -o $@ ./demo 2>&1 | awk -v total=510 -f dev/progress.awk
 
 bin/alltests:
 	@$(GO) build -o $@ ./dev/alltests
 
 bin/sandbox:
 	@test -x $@ || echo "building sandbox: a whole Kubernetes, about ten minutes on two cores the first time"
-	@sandbox/build.sh $@ -v 2>&1 | awk -f dev/progress.awk
+	@sandbox/build.sh $@ -v 2>&1 | awk -v total=2200 -f dev/progress.awk
 
 .PHONY: check
 check: ## the fast gate: build, vet, format, unit tests of core, dialect, engine and architecture
