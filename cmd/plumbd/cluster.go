@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -32,14 +33,15 @@ type cluster struct {
 	live    *livestate.State
 	schemas *fleet.Schemas
 
-	mu    sync.Mutex
-	views map[string]*kube.Cluster // by impersonated user
+	mu      sync.Mutex
+	views   map[string]*kube.Cluster             // by impersonated user
+	waiting map[schema.GroupKind]map[app.ID]bool // who could not do with a kind as it is
 }
 
 var _ reconcile.Cluster = (*cluster)(nil)
 
 func newCluster(k *kube.Cluster, live *livestate.State) *cluster {
-	c := &cluster{kube: k, live: live, views: map[string]*kube.Cluster{}}
+	c := &cluster{kube: k, live: live, views: map[string]*kube.Cluster{}, waiting: map[schema.GroupKind]map[app.ID]bool{}}
 	c.schemas = fleet.NewSchemas(documents{k}, nil)
 	return c
 }
@@ -96,12 +98,29 @@ func (c *cluster) Require(ctx context.Context, user app.ID, resources []reconcil
 		for _, k := range each.Kinds {
 			failed[k.GVK.GroupKind()] = k
 		}
-		return failed
+	} else {
+		for _, r := range resources {
+			failed[r.GVK.GroupKind()] = err
+		}
 	}
-	for _, r := range resources {
-		failed[r.GVK.GroupKind()] = err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for gk := range failed {
+		if c.waiting[gk] == nil {
+			c.waiting[gk] = map[app.ID]bool{}
+		}
+		c.waiting[gk][user] = true
 	}
 	return failed
+}
+
+// usable returns who waited for a kind that can be looked at now.
+func (c *cluster) usable(gk schema.GroupKind) []app.ID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ids := slices.Collect(maps.Keys(c.waiting[gk]))
+	delete(c.waiting, gk)
+	return ids
 }
 
 func (c *cluster) Release(user app.ID)                  { c.live.Release(owner(user)) }

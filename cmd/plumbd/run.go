@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -230,6 +231,14 @@ func (w *wiring) build() error {
 		Client: w.kube.REST(),
 		Owners: w.owners,
 		Logger: w.log,
+		OnKind: func(gk schema.GroupKind, err error) {
+			if err != nil {
+				return // whoever needs the kind finds out
+			}
+			for _, id := range destination.usable(gk) {
+				control.Enqueue(id)
+			}
+		},
 		OnChange: func(c livestate.Change) {
 			if plan.IsCRD(c.Key) {
 				destination.definitionChanged(c.Key.Name)
