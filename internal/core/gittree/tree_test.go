@@ -37,7 +37,9 @@ func (m memory) add(k gitobject.Kind, data string) gitobject.ID {
 }
 
 // line is one line of a tree object.
-func line(mode, name string, id gitobject.ID) string { return mode + " " + name + "\x00" + string(id[:]) }
+func line(mode, name string, id gitobject.ID) string {
+	return mode + " " + name + "\x00" + string(id[:])
+}
 
 func (m memory) commit(lines ...string) gitobject.ID {
 	root := m.add(gitobject.KindTree, strings.Join(lines, ""))
