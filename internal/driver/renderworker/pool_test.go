@@ -99,7 +99,7 @@ func tools() map[render.Tool]render.Renderer {
 	}
 }
 
-// probe asks every question about every name and reports the answers.
+// probe asks every wire.Question about every name and reports the answers.
 func probe(_ context.Context, req render.Request, tree source.Tree) (render.Result, error) {
 	var out []string
 	say := func(what string, v any, err error) {
@@ -395,32 +395,6 @@ func TestNoSuchCommand(t *testing.T) {
 	if want := "render could not begin: fork/exec /nonexistent/plumb: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-}
-
-func TestErrorsKeepTheirTypes(t *testing.T) {
-	for _, err := range []error{
-		&fs.PathError{Op: "read", Path: "x", Err: fs.ErrNotExist},
-		fmt.Errorf("a: %w", &source.EscapeError{Path: "x", Target: "y"}),
-		&source.SizeError{Path: "x", Size: 2, Limit: 1},
-		&source.SubmoduleError{Path: "x", Commit: "c"},
-		&source.LFSPointerError{Path: "x", OID: "o", Size: 1},
-		&render.PathError{Path: "x", Near: []string{"y"}},
-		&object.DecodeError{File: "f", Line: 3, Detail: "d"},
-		errors.New("plain"),
-	} {
-		got := decodeError(encodeError(err))
-		if got.Error() != err.Error() {
-			t.Errorf("%v became %v", err, got)
-		}
-		if string(encodeError(got)) != string(encodeError(err)) {
-			t.Errorf("%v lost what it was: %s, %s", err, encodeError(err), encodeError(got))
-		}
-	}
-}
-
-func FuzzDecodeError(f *testing.F) {
-	f.Add([]byte(`{"text":"x","causes":["loop"],"Escape":{}}`))
-	f.Fuzz(func(t *testing.T, data []byte) { _ = decodeError(data).Error() })
 }
 
 func BenchmarkWorker(b *testing.B) {

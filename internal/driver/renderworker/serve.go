@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/render/wire"
 )
 
 // Tainted is what a renderer implements whose renders may leave something behind
@@ -26,14 +27,14 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, renderers map[rende
 	isolate()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &server{conn: newConn(in, out), tools: renderers, frames: make(chan frame), gone: make(chan struct{})}
+	s := &server{conn: wire.NewConn(in, out), tools: renderers, frames: make(chan frame), gone: make(chan struct{})}
 	go s.listen()
 	for {
 		f, ok := s.next()
 		if !ok {
 			return s.end()
 		}
-		if f.kind != kindRender {
+		if f.kind != wire.Render {
 			return fmt.Errorf("message %q is out of place", byte(f.kind))
 		}
 		done := make(chan error, 1)
@@ -50,12 +51,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, renderers map[rende
 }
 
 type frame struct {
-	kind    frameKind
+	kind    wire.Kind
 	payload []byte
 }
 
 type server struct {
-	conn   *conn
+	conn   *wire.Conn
 	tools  render.Tools
 	frames chan frame
 	gone   chan struct{} // closed when in has ended
@@ -65,7 +66,7 @@ type server struct {
 func (s *server) listen() {
 	defer close(s.gone)
 	for {
-		kind, payload, err := s.conn.receive()
+		kind, payload, err := s.conn.Receive()
 		if err != nil {
 			s.err = err
 			return
@@ -92,46 +93,46 @@ func (s *server) end() error {
 
 // render does one job. It fails only if the pool cannot be reached.
 func (s *server) render(ctx context.Context, payload []byte) error {
-	var j job
+	var j wire.Job
 	if err := json.Unmarshal(payload, &j); err != nil {
 		return fmt.Errorf("job: %w", err)
 	}
-	if err := s.conn.send(kindBegun); err != nil {
+	if err := s.conn.Send(wire.Begun); err != nil {
 		return err
 	}
-	tree := &remoteTree{revision: j.Revision, ask: s.ask, known: map[askedName]reply{}}
+	tree := wire.NewTree(j.Revision, s.ask)
 	res, err := s.tools.Render(ctx, j.Request, tree)
 	var data []byte
 	if err == nil {
 		data, err = render.EncodeResult(res)
 	}
-	if err == nil && len(data) >= frameLimit {
-		err = fmt.Errorf("path %q: renders to %d bytes, more than the limit of %d", j.Request.Path, len(data), frameLimit)
+	if err == nil && len(data) >= wire.Limit {
+		err = fmt.Errorf("path %q: renders to %d bytes, more than the limit of %d", j.Request.Path, len(data), wire.Limit)
 	}
-	state := []byte{stateClean}
+	state := []byte{wire.Clean}
 	for _, r := range s.tools {
 		if t, ok := r.(Tainted); ok && t.Tainted() {
-			state[0] = stateSpent
+			state[0] = wire.Spent
 		}
 	}
 	if err != nil {
-		return s.conn.send(kindFailure, state, encodeError(err))
+		return s.conn.Send(wire.Failure, state, wire.EncodeError(err))
 	}
-	return s.conn.send(kindResult, state, data)
+	return s.conn.Send(wire.Result, state, data)
 }
 
-func (s *server) ask(q question, name string) ([]byte, error) {
-	if err := s.conn.send(kindAsk, []byte{byte(q)}, []byte(name)); err != nil {
+func (s *server) ask(q wire.Question, name string) ([]byte, error) {
+	if err := s.conn.Send(wire.Ask, []byte{byte(q)}, []byte(name)); err != nil {
 		return nil, err
 	}
 	f, ok := s.next()
 	switch {
 	case !ok:
 		return nil, io.ErrUnexpectedEOF
-	case f.kind == kindAnswer:
+	case f.kind == wire.Reply:
 		return f.payload, nil
-	case f.kind == kindRefusal:
-		return nil, decodeError(f.payload)
+	case f.kind == wire.Refusal:
+		return nil, wire.DecodeError(f.payload)
 	}
 	return nil, fmt.Errorf("message %q is out of place", byte(f.kind))
 }

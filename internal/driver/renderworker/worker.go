@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/render/wire"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -24,7 +25,7 @@ type worker struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
-	conn   *conn
+	conn   *wire.Conn
 	stderr *head
 	timer  *time.Timer // set while idle
 
@@ -52,7 +53,7 @@ const watchInterval = 25 * time.Millisecond
 
 // render does one job, answering the worker's questions from tree.
 func (w *worker) render(ctx context.Context, req render.Request, tree source.Tree, limit int64) (render.Result, ending, error) {
-	text, err := json.Marshal(job{Request: req, Revision: tree.Revision()})
+	text, err := json.Marshal(wire.Job{Request: req, Revision: tree.Revision()})
 	if err != nil {
 		return render.Result{}, endClean, fmt.Errorf("path %q: request: %w", req.Path, err)
 	}
@@ -63,7 +64,7 @@ func (w *worker) render(ctx context.Context, req render.Request, tree source.Tre
 	defer close(done)
 	go w.watch(limit, done)
 
-	if err := w.conn.send(kindRender, text); err != nil {
+	if err := w.conn.Send(wire.Render, text); err != nil {
 		return render.Result{}, endBroken, errNeverBegan
 	}
 	res, end, err := w.converse(tree)
@@ -74,11 +75,11 @@ func (w *worker) render(ctx context.Context, req render.Request, tree source.Tre
 }
 
 func (w *worker) converse(tree source.Tree) (render.Result, ending, error) {
-	if kind, _, err := w.conn.receive(); err != nil || kind != kindBegun {
+	if kind, _, err := w.conn.Receive(); err != nil || kind != wire.Begun {
 		return render.Result{}, endBroken, errNeverBegan
 	}
 	for {
-		kind, payload, err := w.conn.receive()
+		kind, payload, err := w.conn.Receive()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return render.Result{}, endBroken, errors.New("the process ended without an answer")
 		}
@@ -89,31 +90,31 @@ func (w *worker) converse(tree source.Tree) (render.Result, ending, error) {
 			return render.Result{}, endBroken, fmt.Errorf("message %q is empty", byte(kind))
 		}
 		end := endClean
-		if payload[0] == stateSpent {
+		if payload[0] == wire.Spent {
 			end = endSpent
 		}
 		switch kind {
-		case kindAsk:
-			if err := w.reply(tree, question(payload[0]), string(payload[1:])); err != nil {
+		case wire.Ask:
+			if err := w.reply(tree, wire.Question(payload[0]), string(payload[1:])); err != nil {
 				return render.Result{}, endBroken, err
 			}
-		case kindResult:
+		case wire.Result:
 			res, err := render.DecodeResult(payload[1:])
 			return res, end, err
-		case kindFailure:
-			return render.Result{}, end, decodeError(payload[1:])
+		case wire.Failure:
+			return render.Result{}, end, wire.DecodeError(payload[1:])
 		default:
 			return render.Result{}, endBroken, fmt.Errorf("message %q is out of place", byte(kind))
 		}
 	}
 }
 
-func (w *worker) reply(tree source.Tree, q question, name string) error {
-	data, err := answer(tree, q, name)
+func (w *worker) reply(tree source.Tree, q wire.Question, name string) error {
+	data, err := wire.Answer(tree, q, name)
 	if err != nil {
-		return w.conn.send(kindRefusal, encodeError(err))
+		return w.conn.Send(wire.Refusal, wire.EncodeError(err))
 	}
-	return w.conn.send(kindAnswer, data)
+	return w.conn.Send(wire.Reply, data)
 }
 
 // watch looks at the worker's memory now and then until done.
@@ -290,6 +291,6 @@ func start(opts Options) (*worker, error) {
 	if w.stdout, err = cmd.StdoutPipe(); err != nil {
 		return nil, err
 	}
-	w.conn = newConn(w.stdout, w.stdin)
+	w.conn = wire.NewConn(w.stdout, w.stdin)
 	return w, cmd.Start()
 }

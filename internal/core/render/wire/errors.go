@@ -1,4 +1,4 @@
-package renderworker
+package wire
 
 import (
 	"encoding/json"
@@ -39,7 +39,8 @@ var sentinels = []struct {
 	{"loop", source.ErrLinkLoop},
 }
 
-func encodeError(err error) []byte {
+// EncodeError writes an error for the other side.
+func EncodeError(err error) []byte {
 	w := wireError{Text: err.Error()}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
@@ -63,7 +64,9 @@ func encodeError(err error) []byte {
 	return data
 }
 
-func decodeError(data []byte) error {
+// DecodeError returns the error that EncodeError wrote: errors.Is and errors.As find in
+// it what callers branch on.
+func DecodeError(data []byte) error {
 	var w wireError
 	if err := json.Unmarshal(data, &w); err != nil {
 		return errors.New("error that cannot be read")
