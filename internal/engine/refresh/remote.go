@@ -141,6 +141,10 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 	}
 	p.mu.Lock()
 	r.started++
+	select {
+	case <-r.poke: // this poll answers it
+	default:
+	}
 	timeout := r.timeout()
 	p.mu.Unlock()
 	fetchCtx, cancel := ctx, context.CancelFunc(func() {})
@@ -186,13 +190,26 @@ func (p *Poller) fetch(ctx context.Context, r *remote) (source.Refs, map[string]
 		p.mu.Unlock()
 		return nil, nil, condition.Because(condition.SourceFailed, err)
 	}
+	return refs, p.complete(ctx, r, remote, refs), nil
+}
+
+// complete looks up the abbreviated ids that readers ask for. One that was found
+// before stands when it cannot be looked up now.
+func (p *Poller) complete(ctx context.Context, r *remote, remote Remote, refs source.Refs) map[string]string {
+	p.mu.Lock()
+	before := r.full // replaced by conclude, never changed
+	p.mu.Unlock()
 	full := map[string]string{}
 	for _, short := range p.abbreviations(r, refs) {
-		if id, err := p.repos.Complete(ctx, remote, short); err == nil {
+		id, err := p.repos.Complete(ctx, remote, short)
+		if err != nil {
+			id = before[short]
+		}
+		if id != "" {
 			full[short] = id
 		}
 	}
-	return refs, full, nil
+	return full
 }
 
 // needs lists the references beside branches and tags that readers ask for.
