@@ -26,6 +26,7 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 	items, err := s.render(ctx, rev)
 	if err != nil {
 		s.fail(err, condition.RenderFailed)
+		s.holdLast(ctx)
 		return
 	}
 	found, err := s.compare(ctx, items)
@@ -49,6 +50,36 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 		s.out.Run = run
 	}
 	s.conclude(found)
+}
+
+// holdLast keeps an application true to the revision it was brought to last,
+// while a newer one cannot be rendered. Nothing is pruned for that, and what
+// users see stays unknown with the reason.
+func (s *session) holdLast(ctx context.Context) {
+	last := s.out.Run
+	if last == nil || last.Phase != app.Succeeded || last.Revision.ID == s.out.Revision.ID || last.Source != s.app.Source.Digest ||
+		s.app.Request != nil || !s.policy.SelfHeal || !s.policy.Automatic {
+		return
+	}
+	items, err := s.render(ctx, last.Revision)
+	if err != nil {
+		return // the newer revision's failure is what matters
+	}
+	found, err := s.compare(ctx, items)
+	if err != nil {
+		return
+	}
+	s.out.Revision = last.Revision
+	s.assess(found)
+	verdict := s.decide(last.Revision)
+	s.again(verdict.After)
+	if verdict.Start != nil && len(verdict.Start.Only) > 0 {
+		verdict.Start.Prune = false
+		run := s.begin(verdict, last.Revision)
+		s.assess(s.operate(ctx, run, items, found))
+		s.out.Run = run
+	}
+	s.out.Sync = app.Unknown
 }
 
 // announce writes the objects that are about to be created to the inventory, so
