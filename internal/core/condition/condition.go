@@ -93,6 +93,7 @@ const maxMessage = 2048
 // sentence makes one line out of an error's text, with a capital first letter
 // unless that would misspell a name.
 func sentence(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD") // as the status could not hold it otherwise
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }), " ")
 	if len(text) > maxMessage {
 		cut := maxMessage
