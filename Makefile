@@ -59,10 +59,10 @@ test: build bin/alltests ## every test there is: units, scenarios, drivers and s
 
 .PHONY: scenario
 scenario: build ## whole stories against a real API server
-	$(GO) test $(TAGS) -count=1 ./scenario/...
+	PLUMBLINE_SANDBOX=$(CURDIR)/bin/sandbox PLUMBLINE_PLUMBD=$(CURDIR)/bin/plumbd $(GO) test $(TAGS) -count=1 ./scenario/...
 
 .PHONY: race
-race: build bin/alltests ## the same under the race detector (needs a C compiler)
+race: build bin/alltests ## every test under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 bin/alltests -race
 
 .PHONY: bench
@@ -71,14 +71,14 @@ bench: build ## measure against the machine's own limit: make bench APPS=1000 BE
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
-	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | while read -r file target; do \
-		echo "$$target in $$(dirname $$file)"; \
-		( cd "$$(dirname $$file)" && $(GO) test $(TAGS) -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) . ); \
-	done
+	@failed=0; while read -r file target; do \
+		echo "$$target in $$(dirname "$$file")"; \
+		( cd "$$(dirname "$$file")" && $(GO) test $(TAGS) -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) . ) </dev/null || failed=1; \
+	done < <(git grep -oE '^func Fuzz[A-Za-z0-9_]*' -- '*_test.go' | sed 's/:func / /' | sort); exit $$failed
 
 .PHONY: generate
-generate: ## write generated files anew
-	$(GO) generate $(TAGS) ./...
+generate: ## write generated files anew; with OPENAPI_V3_DIR=DIR also the built-in schemas, from a Kubernetes source tree
+	$(GO) generate $(TAGS) ./api/... ./deploy/... $(if $(OPENAPI_V3_DIR),./internal/core/schema)
 
 .PHONY: clean
 clean: ## remove bin/
