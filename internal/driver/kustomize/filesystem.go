@@ -23,7 +23,8 @@ type fileSystem struct {
 	in    company
 
 	configs map[string]bool // files that configure generators and transformers
-	fault   error           // the first thing the build must not survive
+	seen    sightings
+	fault   error // the first thing the build must not survive
 }
 
 var _ filesys.FileSystem = (*fileSystem)(nil)
@@ -80,6 +81,7 @@ func (f *fileSystem) ReadFile(p string) ([]byte, error) {
 			return nil, f.note(err)
 		}
 	}
+	f.seen = append(f.seen, sighting{name, data})
 	return data, nil
 }
 

@@ -10,6 +10,7 @@
 package kustomize
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,14 +63,14 @@ func (Renderer) Render(ctx context.Context, req render.Request, tree source.Tree
 	if err := ctx.Err(); err != nil {
 		return render.Result{}, err
 	}
-	built, err := b.run(shared)
+	built, seen, err := b.run(shared)
 	if errors.Is(err, errOwnSchema) {
-		built, err = b.run(alone)
+		built, seen, err = b.run(alone)
 	}
 	if err != nil {
 		return render.Result{}, err
 	}
-	manifests, err := b.manifests(built)
+	manifests, err := b.manifests(built, seen)
 	if err != nil {
 		return render.Result{}, err
 	}
@@ -128,7 +129,7 @@ func (b *build) findRoot() error {
 	return err
 }
 
-func (b *build) run(in company) (resmap.ResMap, error) {
+func (b *build) run(in company) (resmap.ResMap, sightings, error) {
 	if in == alone {
 		schema.Lock()
 		defer schema.Unlock()
@@ -147,12 +148,12 @@ func (b *build) run(in company) (resmap.ResMap, error) {
 	}
 	built, err := krusty.MakeKustomizer(options).Run(fsys, abs(b.dir))
 	if fault := fsys.failed(); fault != nil {
-		return nil, fault
+		return nil, nil, fault
 	}
 	if err != nil {
-		return nil, explain(b.dir, err)
+		return nil, nil, explain(b.dir, err)
 	}
-	return built, nil
+	return built, fsys.seen, nil
 }
 
 // explainLimit bounds the library's messages, which repeat themselves.
@@ -167,16 +168,22 @@ func explain(dir string, err error) error {
 	return fmt.Errorf("kustomization in %q: %s", dir, strings.ToValidUTF8(text, ""))
 }
 
-func (b *build) manifests(built resmap.ResMap) ([]object.Manifest, error) {
-	file := path.Join(b.dir, b.root)
-	values := make([]any, 0, built.Size())
+func (b *build) manifests(built resmap.ResMap, seen sightings) ([]object.Manifest, error) {
+	var d object.Decoder
+	var manifests []object.Manifest
+	seen = seen.within(built.Size())
 	for _, res := range built.Resources() {
-		v, err := valueOf(res.YNode())
+		origin := res.OrgId()
+		file := cmp.Or(seen.declaring(origin.Kind, origin.Name), path.Join(b.dir, b.root))
+		value, err := valueOf(res.YNode())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", file, res.CurId(), err)
 		}
-		values = append(values, v)
+		each, err := d.Manifests(file, value)
+		if err != nil {
+			return nil, err
+		}
+		manifests = append(manifests, each...)
 	}
-	var d object.Decoder
-	return d.Manifests(file, values...)
+	return manifests, nil
 }
