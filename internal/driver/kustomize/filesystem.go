@@ -81,7 +81,7 @@ func (f *fileSystem) ReadFile(p string) ([]byte, error) {
 			return nil, f.note(err)
 		}
 	}
-	f.seen = append(f.seen, sighting{name, data})
+	f.seen.note(name, data)
 	return data, nil
 }
 

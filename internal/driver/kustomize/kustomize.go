@@ -129,7 +129,7 @@ func (b *build) findRoot() error {
 	return err
 }
 
-func (b *build) run(in company) (resmap.ResMap, sightings, error) {
+func (b *build) run(in company) (resmap.ResMap, *sightings, error) {
 	if in == alone {
 		schema.Lock()
 		defer schema.Unlock()
@@ -153,7 +153,7 @@ func (b *build) run(in company) (resmap.ResMap, sightings, error) {
 	if err != nil {
 		return nil, nil, explain(b.dir, err)
 	}
-	return built, fsys.seen, nil
+	return built, &fsys.seen, nil
 }
 
 // explainLimit bounds the library's messages, which repeat themselves.
@@ -168,13 +168,11 @@ func explain(dir string, err error) error {
 	return fmt.Errorf("kustomization in %q: %s", dir, strings.ToValidUTF8(text, ""))
 }
 
-func (b *build) manifests(built resmap.ResMap, seen sightings) ([]object.Manifest, error) {
+func (b *build) manifests(built resmap.ResMap, seen *sightings) ([]object.Manifest, error) {
 	var d object.Decoder
 	var manifests []object.Manifest
-	seen = seen.within(built.Size())
 	for _, res := range built.Resources() {
-		origin := res.OrgId()
-		file := cmp.Or(seen.declaring(origin.Kind, origin.Name), path.Join(b.dir, b.root))
+		file := cmp.Or(seen.declaring(res.GetKind(), res.GetName()), path.Join(b.dir, b.root))
 		value, err := valueOf(res.YNode())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", file, res.CurId(), err)

@@ -5,52 +5,58 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 )
 
-// sightings are the files that a build read, in that order. The library knows
-// where an object comes from only if it may write that into the object, which
-// other parts of a kustomization could see.
-type sightings []sighting
+// sightings are the objects in the files that a build read, in the order of
+// reading. The library knows where an object comes from only if it may write
+// that into the object, which other parts of a kustomization could see.
+type sightings struct {
+	byKind map[string][]sighting
+}
 
 type sighting struct {
-	name string
-	data []byte
+	name string // of the object, as it is written
+	file string
 }
 
-// searchLimit bounds the search for origins of one build, in bytes looked at:
-// beyond it objects are said to come from the kustomization as a whole.
-const searchLimit = 64 << 20
+var (
+	docKind = regexp.MustCompile(`(?m)(?:^|[{,]\s*)["']?kind["']?:[ \t]*["']?([A-Za-z0-9]+)`)
+	docMeta = regexp.MustCompile(`(?m)(?:^|[{,]\s*)["']?metadata["']?:`)
+	docName = regexp.MustCompile(`(?m)(?:^[ \t]+|[{,]\s*)["']?name["']?:[ \t]*["']?([^\s"',}#]+)`)
+)
 
-// within returns s, or nothing when looking for that many objects costs too much.
-func (s sightings) within(objects int) sightings {
-	total := 0
-	for _, file := range s {
-		total += len(file.data)
+// note remembers the objects of a file; what does not look like one is passed over.
+func (s *sightings) note(file string, data []byte) {
+	if slices.Contains(render.KustomizationFiles, path.Base(file)) {
+		return
 	}
-	if total*objects > searchLimit {
-		return nil
+	if s.byKind == nil {
+		s.byKind = map[string][]sighting{}
 	}
-	return s
-}
-
-// declaring returns the file that declares an object: the first that was read
-// in which one document says the kind and the name that the object had before
-// anything renamed it. Resources are read before the patches that repeat both.
-// It returns "" when there is none, as for generated objects.
-func (s sightings) declaring(kind, name string) string {
-	named := regexp.MustCompile(`(?m)^[ \t]*["']?name["']?:[ \t]*["']?` + regexp.QuoteMeta(name) + `["']?[ \t]*(#.*)?\r?$|[{,][ \t]*["']?name["']?:[ \t]*["']?` + regexp.QuoteMeta(name) + `["']?[ \t]*[,}]`)
-	kinds := regexp.MustCompile(`(?m)["']?kind["']?:[ \t]*["']?` + regexp.QuoteMeta(kind) + `["']?[ \t]*([,}#\r]|$)`)
-	for _, file := range s {
-		if slices.Contains(render.KustomizationFiles, path.Base(file.name)) {
+	for _, doc := range bytes.Split(data, []byte("\n---")) {
+		kind, meta := docKind.FindSubmatch(doc), docMeta.FindIndex(doc)
+		if kind == nil || meta == nil {
 			continue
 		}
-		for _, doc := range bytes.Split(file.data, []byte("\n---")) {
-			if kinds.Match(doc) && named.Match(doc) {
-				return file.name
-			}
+		if name := docName.FindSubmatch(doc[meta[1]:]); name != nil {
+			s.byKind[string(kind[1])] = append(s.byKind[string(kind[1])], sighting{string(name[1]), file})
 		}
 	}
-	return ""
+}
+
+// declaring returns the file that declares a built object, "" when none does, as
+// for generated ones. Prefixes and suffixes may have been added to the name, so
+// the longest name within it counts, and of equals the one that was read first:
+// resources are read before the patches that repeat their names.
+func (s *sightings) declaring(kind, name string) string {
+	var best sighting
+	for _, seen := range s.byKind[kind] {
+		if len(seen.name) > len(best.name) && strings.Contains(name, seen.name) {
+			best = seen
+		}
+	}
+	return best.file
 }
