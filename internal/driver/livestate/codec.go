@@ -16,6 +16,7 @@ const (
 	dictLimit   = 64 << 10 // bytes of samples in one dictionary
 	dictID      = 1
 	codecLimit  = 64 << 20 // bytes of one decoded object
+	keptBuffer  = 64 << 10 // bytes of the largest buffer that is held between objects
 )
 
 // buffers holds space to compress into; what is kept is copied to its size.

@@ -6,23 +6,24 @@ import (
 	"time"
 	"unique"
 
+	"github.com/plumbline-dev/plumbline/internal/core/listwatch"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // header reads and checks the header of an object that the server sent.
-func (w *watch) header(raw []byte) (header, error) {
-	h, err := readHeader(raw)
+func (w *watch) header(raw []byte) (listwatch.Header, error) {
+	h, err := listwatch.ReadHeader(raw)
 	if err == nil {
-		err = h.check()
+		err = h.Check()
 	}
 	if err != nil {
-		return h, malformed("%w", err)
+		return h, listwatch.Malformed("%w", err)
 	}
 	want := w.resource.GVK
-	partial := w.resource.MetadataOnly && h.kind == "PartialObjectMetadata"
-	if h.kind != "" && h.kind != want.Kind && !partial {
-		return h, malformed("object %q is of kind %q", h.name.name, h.kind)
+	partial := w.resource.MetadataOnly && h.Kind == "PartialObjectMetadata"
+	if h.Kind != "" && h.Kind != want.Kind && !partial {
+		return h, listwatch.Malformed("object %q is of kind %q", h.Name.Name, h.Kind)
 	}
 	return h, nil
 }
@@ -37,24 +38,24 @@ func (w *watch) changed(raw []byte) error {
 		return w.stage(h, raw)
 	}
 	s, full := w.state, !w.resource.MetadataOnly
-	at := parseVersion(h.version)
+	at := listwatch.ParseVersion(h.Version)
 	if !s.outdated(w.kind, h, full) {
 		rec := s.record(w.kind, h, raw, full)
 		s.grow(w.kind)
-		return w.write(h.name, rec)
+		return w.write(h.Name, rec)
 	}
 	return w.advance(at)
 }
 
 // write stores what a watch event brought.
-func (w *watch) write(n name, rec record) error {
+func (w *watch) write(n listwatch.Name, rec record) error {
 	s := w.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.kind.run != w.run {
 		return errSuperseded
 	}
-	if e := w.kind.entry(n); !e.present || !e.record.same(rec) && !e.version.after(rec.version) {
+	if e := w.kind.entry(n); !e.present || !e.record.same(rec) && !e.version.After(rec.version) {
 		s.put(e, rec, "")
 	}
 	s.reached(w.kind, rec.version)
@@ -68,16 +69,16 @@ func (w *watch) deleted(raw []byte) error {
 		return err
 	}
 	if w.staged != nil {
-		delete(w.staged, h.name)
+		delete(w.staged, h.Name)
 		return nil
 	}
-	s, at := w.state, parseVersion(h.version)
+	s, at := w.state, listwatch.ParseVersion(h.Version)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.kind.run != w.run {
 		return errSuperseded
 	}
-	if e, ok := w.kind.entries[h.name]; ok && e.present && !e.version.after(at) {
+	if e, ok := w.kind.entries[h.Name]; ok && e.present && !e.version.After(at) {
 		s.remove(e)
 	}
 	s.reached(w.kind, at)
@@ -85,19 +86,19 @@ func (w *watch) deleted(raw []byte) error {
 }
 
 // stage takes in an object of an initial state that is not complete yet.
-func (w *watch) stage(h header, raw []byte) error {
+func (w *watch) stage(h listwatch.Header, raw []byte) error {
 	s, k, full := w.state, w.kind, !w.resource.MetadataOnly
 	s.mu.RLock()
-	e, ok := k.entries[h.name]
-	known := ok && e.present && e.record.same(record{version: parseVersion(h.version), uid: parseUID(h.uid), full: full})
+	e, ok := k.entries[h.Name]
+	known := ok && e.present && e.record.same(record{version: listwatch.ParseVersion(h.Version), uid: listwatch.ParseUID(h.UID), full: full})
 	hasDict := k.hasDict
 	s.mu.RUnlock()
 	if known {
-		w.staged[h.name] = nil
+		w.staged[h.Name] = nil
 		return nil
 	}
 	rec := s.record(k, h, raw, full)
-	w.staged[h.name] = &rec
+	w.staged[h.Name] = &rec
 	if hasDict || len(w.samples) > dictSamples {
 		return nil
 	}
@@ -110,7 +111,7 @@ func (w *watch) stage(h header, raw []byte) error {
 
 // commit puts the complete initial state, as of at, in place of what was
 // stored. Objects that it lacks are gone, unless they were written after it.
-func (w *watch) commit(at version) error {
+func (w *watch) commit(at listwatch.Version) error {
 	s, k := w.state, w.kind
 	s.mu.Lock()
 	if k.run != w.run {
@@ -122,13 +123,13 @@ func (w *watch) commit(at version) error {
 			continue
 		}
 		e := k.entry(n)
-		written := e.present && e.observed == w.run.session && e.version.after(rec.version)
+		written := e.present && e.observed == w.run.session && e.version.After(rec.version)
 		if !written && !(e.present && e.record.same(*rec)) {
 			s.put(e, *rec, "")
 		}
 	}
 	for n, e := range k.entries {
-		if _, found := w.staged[n]; !found && e.present && !(e.observed == w.run.session && e.version.after(at)) {
+		if _, found := w.staged[n]; !found && e.present && !(e.observed == w.run.session && e.version.After(at)) {
 			s.remove(e)
 		}
 	}
@@ -144,33 +145,33 @@ func (w *watch) commit(at version) error {
 }
 
 // outdated reports whether what is stored is as new as h.
-func (s *State) outdated(k *kind, h header, full bool) bool {
+func (s *State) outdated(k *kind, h listwatch.Header, full bool) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	e, ok := k.entries[h.name]
+	e, ok := k.entries[h.Name]
 	if !ok || !e.present {
 		return false
 	}
-	rec := record{version: parseVersion(h.version), uid: parseUID(h.uid), full: full}
-	return e.record.same(rec) || e.version.after(rec.version)
+	rec := record{version: listwatch.ParseVersion(h.Version), uid: listwatch.ParseUID(h.UID), full: full}
+	return e.record.same(rec) || e.version.After(rec.version)
 }
 
 // record compresses the object in raw.
-func (s *State) record(k *kind, h header, raw []byte, full bool) record {
-	h.name.namespace = unique.Make(h.name.namespace).Value()
-	key := object.Key{Group: k.gk.Group, Kind: k.gk.Kind, Namespace: h.name.namespace, Name: h.name.name}
-	id, c := parseUID(h.uid), k.codec.Load()
+func (s *State) record(k *kind, h listwatch.Header, raw []byte, full bool) record {
+	h.Name.Namespace = unique.Make(h.Name.Namespace).Value()
+	key := object.Key{Group: k.gk.Group, Kind: k.gk.Kind, Namespace: h.Name.Namespace, Name: h.Name.Name}
+	id, c := listwatch.ParseUID(h.UID), k.codec.Load()
 	rec := record{
-		version:    parseVersion(h.version),
+		version:    listwatch.ParseVersion(h.Version),
 		uid:        id,
-		generation: h.generation,
-		deleted:    h.deleted,
-		marks:      h.digestMarks(),
+		generation: h.Generation,
+		deleted:    h.Deleted,
+		marks:      h.Marks(),
 		data:       c.encode(payload(h, raw, full)),
 		codec:      c,
 		full:       full,
 	}
-	owners := s.cfg.Owners(Metadata{Key: key, UID: id.value(), Labels: h.labels, Annotations: h.annotations})
+	owners := s.cfg.Owners(Metadata{Key: key, UID: id.Value(), Labels: h.Labels, Annotations: h.Annotations})
 	if len(owners) > 0 {
 		rec.owners = make([]string, len(owners))
 		for i, owner := range owners {
@@ -184,24 +185,11 @@ func (s *State) record(k *kind, h header, raw []byte, full bool) record {
 
 // payload returns what is kept of an object: all of it, or its metadata
 // without managed fields.
-func payload(h header, raw []byte, full bool) []byte {
+func payload(h listwatch.Header, raw []byte, full bool) []byte {
 	if full {
 		return raw
 	}
-	out := append(make([]byte, 0, len(h.metadata)+16), `{"metadata":{`...)
-	first := true
-	members(h.metadata, func(key, value []byte) bool {
-		if named(key, "managedFields") {
-			return true
-		}
-		if !first {
-			out = append(out, ',')
-		}
-		first = false
-		out = append(append(append(out, key...), ':'), value...)
-		return true
-	})
-	return append(out, "}}"...)
+	return h.OnlyMetadata()
 }
 
 // grow gives k a dictionary once it has objects enough to make one.
@@ -241,8 +229,8 @@ func (s *State) learn(k *kind, samples [][]byte) {
 
 // ahead reports whether at is newer than all that the watch has brought;
 // State.mu is held. While an initial state is awaited, anything with an order is.
-func (r *run) ahead(at version) bool {
-	return at.after(r.resume) || at.number != 0 && r.resume == version{}
+func (r *run) ahead(at listwatch.Version) bool {
+	return at.After(r.resume) || at.Ordered() && r.resume == listwatch.Version{}
 }
 
 // Observe stores the outcome of our own write at once, so that the next read
@@ -256,11 +244,11 @@ func (s *State) Observe(obj *unstructured.Unstructured, writer string) {
 	if err != nil {
 		return
 	}
-	h, err := readHeader(raw)
-	if err != nil || h.check() != nil {
+	h, err := listwatch.ReadHeader(raw)
+	if err != nil || h.Check() != nil {
 		return
 	}
-	at := parseVersion(h.version)
+	at := listwatch.ParseVersion(h.Version)
 	s.mu.RLock()
 	k, r := s.kinds[obj.GroupVersionKind().GroupKind()], (*run)(nil)
 	if k != nil {
@@ -277,7 +265,7 @@ func (s *State) Observe(obj *unstructured.Unstructured, writer string) {
 	if k.run != r || !k.initial || !r.ahead(at) {
 		return
 	}
-	if e := k.entry(h.name); !e.present || at.after(e.version) {
+	if e := k.entry(h.Name); !e.present || at.After(e.version) {
 		s.put(e, rec, writer)
 		e.observed = r.session
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/listwatch"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -15,7 +16,7 @@ import (
 type kind struct {
 	gk      schema.GroupKind
 	users   map[string]struct{}
-	entries map[name]*entry
+	entries map[listwatch.Name]*entry
 	live    int   // entries that are present
 	bytes   int64 // of their data
 	codec   atomic.Pointer[codec]
@@ -52,7 +53,7 @@ type run struct {
 	poke     chan struct{}
 
 	// Guarded by State.mu.
-	resume  version // where the next watch continues; zero asks for an initial state
+	resume  listwatch.Version // where the next watch continues; zero asks for an initial state
 	session uint64
 
 	// Used by the loop alone.
@@ -65,7 +66,7 @@ type run struct {
 // entry is a place for an object: present, claimed, or both.
 type entry struct {
 	kind     *kind
-	name     name
+	name     listwatch.Name
 	claims   []string // sorted and not changed in place
 	observed uint64   // session during which Observe wrote the record
 	present  bool
@@ -73,10 +74,12 @@ type entry struct {
 }
 
 func (e *entry) key() object.Key {
-	return object.Key{Group: e.kind.gk.Group, Kind: e.kind.gk.Kind, Namespace: e.name.namespace, Name: e.name.name}
+	return object.Key{Group: e.kind.gk.Group, Kind: e.kind.gk.Kind, Namespace: e.name.Namespace, Name: e.name.Name}
 }
 
-func nameOf(key object.Key) name { return name{namespace: key.Namespace, name: key.Name} }
+func nameOf(key object.Key) listwatch.Name {
+	return listwatch.Name{Namespace: key.Namespace, Name: key.Name}
+}
 
 // kindOf returns the kind of gk and makes one if need be; s.mu is held.
 func (s *State) kindOf(gk schema.GroupKind) *kind {
@@ -86,7 +89,7 @@ func (s *State) kindOf(gk schema.GroupKind) *kind {
 	k := &kind{
 		gk:      gk,
 		users:   map[string]struct{}{},
-		entries: map[name]*entry{},
+		entries: map[listwatch.Name]*entry{},
 		changed: make(chan struct{}),
 	}
 	k.codec.Store(newCodec(nil))
@@ -94,7 +97,7 @@ func (s *State) kindOf(gk schema.GroupKind) *kind {
 	return k
 }
 
-func (k *kind) entry(n name) *entry {
+func (k *kind) entry(n listwatch.Name) *entry {
 	e, ok := k.entries[n]
 	if !ok {
 		e = &entry{kind: k, name: n}

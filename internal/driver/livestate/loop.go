@@ -3,22 +3,17 @@ package livestate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/listwatch"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
 	// watchFor is the least time that a watch is asked to last; the server ends
 	// it between that and the double.
 	watchFor = 10 * time.Minute
-
-	// longestDelay is the longest pause that a server's Retry-After is granted.
-	longestDelay = 2 * time.Minute
 
 	// doubts is the number of bad answers in a row after which a watch starts
 	// from a new initial state instead of where it stopped.
@@ -65,7 +60,7 @@ func (s *State) loop(ctx context.Context, k *kind, r *run) {
 		}
 		failures++
 		s.cfg.Logger.Debug("watch interrupted", "kind", k.gk.String(), "failures", failures, "err", oneLine(err.Error()))
-		poke, delay := r.poke, asked(err)
+		poke, delay := r.poke, listwatch.Delay(err)
 		if delay > 0 {
 			poke = nil // the server knows better than whoever is in a hurry
 		}
@@ -73,15 +68,6 @@ func (s *State) loop(ctx context.Context, k *kind, r *run) {
 			return
 		}
 	}
-}
-
-// asked returns the pause that the server asked for.
-func asked(err error) time.Duration {
-	seconds, ok := apierrors.SuggestsClientDelay(err)
-	if !ok {
-		return 0
-	}
-	return min(time.Duration(seconds)*time.Second, longestDelay)
 }
 
 // pause waits and reports whether ctx goes on.
@@ -107,7 +93,7 @@ func (s *State) session(ctx context.Context, k *kind, r *run) (bool, error) {
 	s.mu.Unlock()
 
 	w := &watch{state: s, kind: k, run: r, resource: r.resource}
-	if resume != (version{}) {
+	if resume != (listwatch.Version{}) {
 		return w.follow(ctx, resume)
 	}
 	release, err := s.slot(ctx)
@@ -160,18 +146,18 @@ func (s *State) settle(k *kind, r *run, progress bool, err error) {
 	if err == nil {
 		return // the next attempt follows at once
 	}
-	var bad *streamError
+	var bad *listwatch.StreamError
 	r.garbled = !progress && errors.As(err, &bad)
 	k.err = &KindError{GVK: r.resource.GVK, Cause: err}
-	k.refused = refuses(err)
+	k.refused = listwatch.Refuses(err)
 	switch {
-	case apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsNotFound(err) || tooLarge(err):
-		r.resume = version{}
+	case apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsNotFound(err) || listwatch.TooNew(err):
+		r.resume = listwatch.Version{}
 	case progress:
 		r.suspicious = 0
-	case answered(err):
+	case listwatch.Answered(err):
 		if r.suspicious++; r.suspicious >= doubts {
-			r.resume, r.suspicious = version{}, 0
+			r.resume, r.suspicious = listwatch.Version{}, 0
 		}
 	}
 	if k.told != newsBroken && !k.ready(s.cfg.StaleAfter) {
@@ -202,38 +188,4 @@ func (s *State) usable(k *kind) {
 	}
 	k.finished++
 	k.broadcast()
-}
-
-// refuses reports whether the server said that the kind cannot be had, which
-// makes what is stored worthless at once instead of after a while.
-func refuses(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotAcceptable(err)
-}
-
-// tooLarge reports whether the server knows nothing as new as what was asked
-// for, as after it was restored from a backup.
-func tooLarge(err error) bool {
-	return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
-}
-
-// answered reports whether err was caused by what a server said, rather than
-// by not reaching it or by its being busy.
-func answered(err error) bool {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		code := status.Status().Code
-		return code != http.StatusTooManyRequests && code != http.StatusServiceUnavailable && code != http.StatusUnauthorized
-	}
-	var bad *streamError
-	return errors.As(err, &bad)
-}
-
-// streamError is a stream or a list that does not hold what it should.
-type streamError struct{ cause error }
-
-func (e *streamError) Error() string { return e.cause.Error() }
-func (e *streamError) Unwrap() error { return e.cause }
-
-func malformed(format string, args ...any) error {
-	return &streamError{cause: fmt.Errorf(format, args...)}
 }

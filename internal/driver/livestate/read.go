@@ -83,7 +83,7 @@ func (s *State) Meta(key object.Key) (Meta, bool) {
 		return Meta{}, false
 	}
 	m := Meta{
-		UID:             e.uid.value(),
+		UID:             e.uid.Value(),
 		ResourceVersion: e.version.String(),
 		Generation:      e.generation,
 		Marks:           e.marks,

@@ -4,113 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/plumbline-dev/plumbline/internal/core/listwatch"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
-
-func TestFrames(t *testing.T) {
-	for name, tc := range map[string]struct {
-		reason string
-		in     string
-		want   []string
-		err    string
-	}{
-		"Lines":     {reason: "One event a line is the usual case.", in: "{\"a\":1}\n{\"b\":2}\n", want: []string{`{"a":1}`, `{"b":2}`}},
-		"Adjacent":  {reason: "Events may share a line.", in: `{"a":{}}{"b":[{}]}`, want: []string{`{"a":{}}`, `{"b":[{}]}`}},
-		"Pretty":    {reason: "Events may span lines.", in: "{\n \"a\": 1\n}\n", want: []string{"{\n \"a\": 1\n}"}},
-		"Strings":   {reason: "Braces and quotes in strings do not count.", in: `{"a":"}\"}\\"}{}`, want: []string{`{"a":"}\"}\\"}`, `{}`}},
-		"Empty":     {reason: "An ended stream is no error.", in: ""},
-		"Truncated": {reason: "Half an event is an error.", in: `{"a":1}{"b":`, want: []string{`{"a":1}`}, err: "stream broke off after 5 bytes of an event: unexpected EOF"},
-		"HTML":      {reason: "A page is an error that shows its beginning.", in: "<html>", err: `a stream of JSON objects was expected: got "<html>"`},
-		"Invalid":   {reason: "Balanced braces are not enough.", in: `{"a":}`, err: "an event of 6 bytes is not valid JSON"},
-		"TooLarge":  {reason: "One event has a limit.", in: `{"a":"` + strings.Repeat("x", 100) + `"}`, err: "stream broke off after 0 bytes of an event: one event is larger than 64 bytes"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, r := range []io.Reader{strings.NewReader(tc.in), iotest.OneByteReader(strings.NewReader(tc.in))} {
-				var got []string
-				f := newFrames(r, 64)
-				var err error
-				for {
-					var frame []byte
-					if frame, err = f.next(); err != nil {
-						break
-					}
-					got = append(got, string(frame))
-				}
-				message := ""
-				if err != io.EOF {
-					message = err.Error()
-				}
-				if strings.HasPrefix(tc.err, "stream broke off after 0") { // how much was read depends on the reader
-					message = strings.Replace(message, "after 64 bytes", "after 0 bytes", 1)
-				}
-				if tc.err != "" && strings.HasPrefix(tc.err, "a stream") {
-					message, tc.err = message[:30], tc.err[:30]
-				}
-				if diff := cmp.Diff(tc.want, got); diff != "" || message != tc.err {
-					t.Errorf("%s: %s, error %q", tc.reason, diff, message)
-				}
-			}
-		})
-	}
-}
-
-func FuzzFrames(f *testing.F) {
-	f.Add([]byte(`{"type":"ADDED","object":{"metadata":{"name":"a\"}","uid":"u","resourceVersion":"1"}}}`))
-	f.Add([]byte("{}\n{ }  {\"a\": [1, {}]}x"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		frames := newFrames(bytes.NewReader(data), 1<<20)
-		oracle := json.NewDecoder(bytes.NewReader(data))
-		for {
-			frame, err := frames.next()
-			if err != nil {
-				return
-			}
-			var want json.RawMessage
-			if err := oracle.Decode(&want); err != nil || !bytes.Equal(want, frame) {
-				t.Fatalf("cut %q, the decoder says %q, %v", frame, want, err)
-			}
-			var fields map[string]json.RawMessage
-			if err := json.Unmarshal(frame, &fields); err != nil {
-				t.Fatal(err)
-			}
-			got := map[string]json.RawMessage{}
-			members(frame, func(name, value []byte) bool {
-				got[text(name)] = value
-				return true
-			})
-			if diff := cmp.Diff(fields, got); diff != "" {
-				t.Fatal(diff)
-			}
-			_, _ = readHeader(frame)
-		}
-	})
-}
-
-func TestVersions(t *testing.T) {
-	for text, number := range map[string]bool{"1": true, "18446744073709551615": true, "0": false, "007": false, "a": false, "-1": false, "": false} {
-		v := parseVersion(text)
-		if v.String() != text || (v.number != 0) != number {
-			t.Errorf("%q became %+v", text, v)
-		}
-	}
-	if parseVersion("a").after(parseVersion("1")) || parseVersion("1").after(parseVersion("a")) || !parseVersion("10").after(parseVersion("9")) {
-		t.Error("order")
-	}
-	for _, text := range []string{"c1d5b1bd-cee8-4437-b0e8-052d751c9e4b", "C1D5B1BD-CEE8-4437-B0E8-052D751C9E4B", "u-1", ""} {
-		if got := string(parseUID(text).value()); text != "" && got != text {
-			t.Errorf("%q became %q", text, got)
-		}
-	}
-}
 
 func TestCodecReadsWhatCameBeforeItsDictionary(t *testing.T) {
 	plain := newCodec(nil)
@@ -155,13 +58,13 @@ func filled(tb testing.TB, n int) *State {
 	k.run = &run{cancel: func() {}, resource: Resource{GVK: k.gk.WithVersion("v1")}}
 	k.resource = k.run.resource
 	s.mu.Unlock()
-	w := &watch{state: s, kind: k, run: k.run, resource: k.resource, staged: map[name]*record{}}
+	w := &watch{state: s, kind: k, run: k.run, resource: k.resource, staged: map[listwatch.Name]*record{}}
 	for i := range n {
 		if err := w.changed(deployment(i)); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	if err := w.commit(parseVersion("99999999")); err != nil {
+	if err := w.commit(listwatch.ParseVersion("99999999")); err != nil {
 		tb.Fatal(err)
 	}
 	return s
@@ -178,10 +81,10 @@ func TestStoreIsSmallAndExact(t *testing.T) {
 		if err := json.Unmarshal(deployment(i), &want); err != nil {
 			t.Fatal(err)
 		}
-		h, _ := readHeader(deployment(i))
-		got, ok := s.Get(object.Key{Group: "apps", Kind: "Deployment", Namespace: h.name.namespace, Name: h.name.name})
+		h, _ := listwatch.ReadHeader(deployment(i))
+		got, ok := s.Get(object.Key{Group: "apps", Kind: "Deployment", Namespace: h.Name.Namespace, Name: h.Name.Name})
 		if !ok {
-			t.Fatalf("%v is missing", h.name)
+			t.Fatalf("%v is missing", h.Name)
 		}
 		a, _ := json.Marshal(want)
 		b, _ := json.Marshal(got.Object)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/rawjson"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -30,8 +31,8 @@ type Resource struct {
 type Metadata struct {
 	Key         object.Key
 	UID         types.UID
-	Labels      Map
-	Annotations Map
+	Labels      rawjson.Map
+	Annotations rawjson.Map
 }
 
 // Meta is the part of an object that is kept uncompressed.

@@ -2,15 +2,15 @@ package livestate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/listwatch"
+	"github.com/plumbline-dev/plumbline/internal/core/rawjson"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // watch is one session of a kind's loop.
@@ -24,7 +24,7 @@ type watch struct {
 
 	// The initial state as it arrives. It replaces what is stored only when it
 	// is complete. A nil record stands for an object that is stored as it is.
-	staged  map[name]*record
+	staged  map[listwatch.Name]*record
 	samples [][]byte
 }
 
@@ -38,21 +38,23 @@ func (w *watch) received() {
 
 // initial receives a streamed initial state and the changes that follow it.
 func (w *watch) initial(ctx context.Context) (bool, error) {
-	w.staged = map[name]*record{}
-	progress, err := w.stream(ctx, version{})
+	w.staged = map[listwatch.Name]*record{}
+	progress, err := w.stream(ctx, listwatch.Version{})
 	if w.staged != nil && err != nil && (w.answered && errors.Is(err, errSilent) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) {
 		err = &refusedError{cause: err}
 	}
 	if w.staged != nil && err == nil {
-		err = malformed("the server ended the watch before the initial state was complete")
+		err = listwatch.Malformed("the server ended the watch before the initial state was complete")
 	}
 	return progress && w.staged == nil, err
 }
 
 // follow receives the changes after from.
-func (w *watch) follow(ctx context.Context, from version) (bool, error) { return w.stream(ctx, from) }
+func (w *watch) follow(ctx context.Context, from listwatch.Version) (bool, error) {
+	return w.stream(ctx, from)
+}
 
-func (w *watch) stream(ctx context.Context, from version) (bool, error) {
+func (w *watch) stream(ctx context.Context, from listwatch.Version) (bool, error) {
 	guard, ctx := newWatchdog(ctx, w.state.cfg.Stall)
 	defer guard.stop()
 
@@ -78,15 +80,15 @@ func (w *watch) stream(ctx context.Context, from version) (bool, error) {
 		guard.allow(w.quiet(seconds))
 		w.state.opened(w.kind, w.run)
 	}
-	events := newFrames(guard.reader(body), w.state.cfg.MaxEvent)
+	events := rawjson.NewFrames(guard.reader(body), w.state.cfg.MaxEvent)
 	progress := false
 	for {
-		frame, err := events.next()
+		frame, err := events.Next()
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && guard.cause() == nil {
 			return progress, nil
 		}
 		if err != nil {
-			return progress, guard.explain(&streamError{cause: err})
+			return progress, guard.explain(&listwatch.StreamError{Cause: err})
 		}
 		if err := w.event(frame); err != nil {
 			return progress, err
@@ -132,59 +134,36 @@ func (w *watch) open(ctx context.Context, params map[string]string) (io.ReadClos
 
 // event takes in one watch event.
 func (w *watch) event(frame []byte) error {
-	var kind string
-	var raw []byte
-	members(frame, func(key, value []byte) bool {
-		switch {
-		case named(key, "type"):
-			kind = text(value)
-		case named(key, "object"):
-			raw = value
-		}
-		return true
-	})
-	switch kind {
-	case "ADDED", "MODIFIED":
-		return w.changed(raw)
-	case "DELETED":
-		return w.deleted(raw)
-	case "BOOKMARK":
-		return w.bookmark(raw)
-	case "ERROR":
-		return statusOf(raw)
-	default:
-		return malformed("an event has the unknown type %q", kind)
+	e, err := listwatch.ReadEvent(frame)
+	switch {
+	case err != nil:
+		return err
+	case e.Type == listwatch.Deleted:
+		return w.deleted(e.Object)
+	case e.Type == listwatch.Marked:
+		return w.bookmark(e.Object)
 	}
-}
-
-// statusOf returns the error that the server sent in an event.
-func statusOf(raw []byte) error {
-	var status metav1.Status
-	if err := json.Unmarshal(raw, &status); err != nil || status.Status == "" {
-		return malformed("an ERROR event carries no status")
-	}
-	return apierrors.FromObject(&status)
+	return w.changed(e.Object)
 }
 
 // bookmark notes how far the watch is, and the end of the initial state.
 func (w *watch) bookmark(raw []byte) error {
-	h, err := readHeader(raw)
-	if err != nil || h.version == "" {
-		return malformed("a BOOKMARK event has no metadata.resourceVersion")
+	b, err := listwatch.ReadBookmark(raw)
+	if err != nil {
+		return err
 	}
 	w.run.bookmarked = true
-	at := parseVersion(h.version)
-	if w.staged == nil {
-		return w.advance(at)
+	switch {
+	case w.staged == nil:
+		return w.advance(b.Version)
+	case b.InitialEnd:
+		return w.commit(b.Version)
 	}
-	if end, _ := Map(h.annotations).Lookup(metav1.InitialEventsAnnotationKey); end != "true" {
-		return nil
-	}
-	return w.commit(at)
+	return nil
 }
 
 // advance notes that everything up to at is stored.
-func (w *watch) advance(at version) error {
+func (w *watch) advance(at listwatch.Version) error {
 	s := w.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +175,7 @@ func (w *watch) advance(at version) error {
 }
 
 // reached notes that everything up to at is stored; s.mu is held.
-func (s *State) reached(k *kind, at version) {
+func (s *State) reached(k *kind, at listwatch.Version) {
 	k.run.reach(at)
 	k.run.garbled = false
 	k.lost = time.Time{}
@@ -207,8 +186,8 @@ func (s *State) reached(k *kind, at version) {
 }
 
 // reach moves the point to resume from forward; State.mu is held.
-func (r *run) reach(at version) {
-	if order, ordered := at.compare(r.resume); !ordered || order > 0 {
+func (r *run) reach(at listwatch.Version) {
+	if order, ordered := at.Compare(r.resume); !ordered || order > 0 {
 		r.resume = at
 	}
 	r.suspicious = 0

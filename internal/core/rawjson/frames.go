@@ -1,4 +1,4 @@
-package livestate
+package rawjson
 
 import (
 	"bufio"
@@ -8,9 +8,9 @@ import (
 	"io"
 )
 
-// frames cuts a stream of JSON objects into single ones without decoding
+// Frames cuts a stream of JSON objects into single ones without decoding
 // them. A frame may span lines, and several may share one.
-type frames struct {
+type Frames struct {
 	r     *bufio.Reader
 	buf   []byte
 	limit int // bytes in one frame
@@ -20,14 +20,15 @@ type frames struct {
 // one giant object does not cost memory for the rest of a watch.
 const keptBuffer = 64 << 10
 
-func newFrames(r io.Reader, limit int) *frames {
-	return &frames{r: bufio.NewReaderSize(r, 4<<10), limit: limit}
+// NewFrames returns the frames of r, each of at most limit bytes.
+func NewFrames(r io.Reader, limit int) *Frames {
+	return &Frames{r: bufio.NewReaderSize(r, 4<<10), limit: limit}
 }
 
-// next returns the next frame, valid until the following call. It returns
+// Next returns the next frame, valid until the following call. It returns
 // io.EOF when the stream ends between frames, and an error that describes
 // what came instead when the stream is not made of JSON objects.
-func (f *frames) next() ([]byte, error) {
+func (f *Frames) Next() ([]byte, error) {
 	if cap(f.buf) > keptBuffer {
 		f.buf = nil
 	}
@@ -52,7 +53,7 @@ func (f *frames) next() ([]byte, error) {
 	return f.buf, nil
 }
 
-func (f *frames) skipSpace() (byte, error) {
+func (f *Frames) skipSpace() (byte, error) {
 	for {
 		c, err := f.r.ReadByte()
 		if err != nil {
@@ -67,7 +68,7 @@ func (f *frames) skipSpace() (byte, error) {
 }
 
 // fill appends to the buffer up to the brace that closes the first one.
-func (f *frames) fill() error {
+func (f *Frames) fill() error {
 	var depth int
 	var quoted, escaped bool
 	for {

@@ -1,4 +1,4 @@
-package livestate
+package rawjson
 
 import (
 	"bytes"
@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// members calls fn for each member of the JSON object in data, in order and
+// Members calls fn for each member of the JSON object in data, in order and
 // with raw, still quoted names and values, until fn returns false. It trusts
 // that data is valid JSON and does nothing when it is not an object.
-func members(data []byte, fn func(name, value []byte) bool) {
+func Members(data []byte, fn func(name, value []byte) bool) {
 	i := skipSpace(data, 0)
 	if i >= len(data) || data[i] != '{' {
 		return
@@ -32,9 +32,9 @@ func members(data []byte, fn func(name, value []byte) bool) {
 	}
 }
 
-// elements calls fn for each raw element of the JSON array in data until fn
-// returns false. It trusts data as members does.
-func elements(data []byte, fn func(value []byte) bool) {
+// Elements calls fn for each raw element of the JSON array in data until fn
+// returns false. It trusts data as Members does.
+func Elements(data []byte, fn func(value []byte) bool) {
 	i := skipSpace(data, 0)
 	if i >= len(data) || data[i] != '[' {
 		return
@@ -110,9 +110,9 @@ func valueEnd(data []byte, i int) int {
 	return len(data)
 }
 
-// text returns the Go string of a raw JSON string, or "" when raw is anything
+// Text returns the Go string of a raw JSON string, or "" when raw is anything
 // else. The result shares no memory with raw.
-func text(raw []byte) string {
+func Text(raw []byte) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""
 	}
@@ -127,38 +127,10 @@ func text(raw []byte) string {
 	return s
 }
 
-// named reports whether the raw, quoted member name is name.
-func named(raw []byte, name string) bool {
+// Named reports whether the raw, quoted member name is name.
+func Named(raw []byte, name string) bool {
 	if len(raw) == len(name)+2 && string(raw[1:len(raw)-1]) == name {
 		return true
 	}
-	return bytes.IndexByte(raw, '\\') >= 0 && text(raw) == name
-}
-
-// Map is the raw JSON object of labels or annotations. It is read without
-// being decoded, since one lookup in it is the usual case.
-type Map []byte
-
-// Lookup returns the value of key and whether it is there.
-func (m Map) Lookup(key string) (string, bool) {
-	var value string
-	var found bool
-	members(m, func(name, raw []byte) bool {
-		if !named(name, key) {
-			return true
-		}
-		value, found = text(raw), true
-		return false
-	})
-	return value, found
-}
-
-// All returns every pair in a map of its own.
-func (m Map) All() map[string]string {
-	out := map[string]string{}
-	members(m, func(name, raw []byte) bool {
-		out[text(name)] = text(raw)
-		return true
-	})
-	return out
+	return bytes.IndexByte(raw, '\\') >= 0 && Text(raw) == name
 }
