@@ -270,7 +270,7 @@ func (c *cluster) Delete(ctx context.Context, key object.Key, opts apply.DeleteO
 	if err != nil {
 		return err
 	}
-	return as.Delete(ctx, ref, kube.DeleteOptions{UID: types.UID(opts.UID), Propagation: propagation(opts.Propagation)})
+	return as.Delete(ctx, ref, kube.DeleteOptions{UID: types.UID(opts.UID), ResourceVersion: opts.Version, Propagation: propagation(opts.Propagation)})
 }
 
 func propagation(text string) metav1.DeletionPropagation {

@@ -166,8 +166,21 @@ func trialName(name string) string {
 	return strings.TrimRight(name, "-.") + suffix
 }
 
-// prune deletes one object after a last look at what the API server has.
+// looks bounds how often an object that keeps changing is looked at before it
+// is pruned.
+const looks = 5
+
+// prune deletes one object in the very state that it had at a last look, so that
+// nobody can claim it between the look and the deletion.
 func prune(ctx context.Context, w Writer, job Job, s plan.Step) error {
+	err := pruneOnce(ctx, w, job, s)
+	for n := 1; n < looks && apierrors.IsConflict(err); n++ {
+		err = pruneOnce(ctx, w, job, s)
+	}
+	return err
+}
+
+func pruneOnce(ctx context.Context, w Writer, job Job, s plan.Step) error {
 	live, err := w.Read(ctx, s.Key)
 	if missing := (*MissingError)(nil); errors.As(err, &missing) {
 		return nil
@@ -184,5 +197,7 @@ func prune(ctx context.Context, w Writer, job Job, s plan.Step) error {
 	if job.DryRun {
 		return nil
 	}
-	return failed(s, w.Delete(ctx, s.Key, DeleteOptions{User: job.User, RunAs: job.RunAs, UID: s.UID, Propagation: job.Propagation}))
+	return failed(s, w.Delete(ctx, s.Key, DeleteOptions{
+		User: job.User, RunAs: job.RunAs, UID: s.UID, Version: live.GetResourceVersion(), Propagation: job.Propagation,
+	}))
 }

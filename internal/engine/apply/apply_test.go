@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,6 +155,17 @@ func TestPrune(t *testing.T) {
 					}
 				}
 			}, "", false, nil},
+		"claimed in between": {"what somebody else claims between the look and the deletion is looked at again", pruneOf(live),
+			func(s *server, j *apply.Job) {
+				s.reached = once("delete ", func() { s.put(live) })
+				looks := 0
+				j.MayPrune = func(*unstructured.Unstructured) error {
+					if looks++; looks > 1 {
+						return errors.New("it is not ours")
+					}
+					return nil
+				}
+			}, "ConfigMap shop/a: it is not ours", true, []string{"read ConfigMap shop/a", "delete ConfigMap shop/a", "read ConfigMap shop/a"}},
 		"another": {"another object of that name stays", plan.Step{Action: plan.Prune, Key: key, UID: "uid-b"}, nil,
 			"ConfigMap shop/a: it was replaced by another object of that name in the meantime", true, []string{"read ConfigMap shop/a"}},
 		"no uid": {"a step that names no UID deletes nothing", plan.Step{Action: plan.Prune, Key: key}, nil,
@@ -189,11 +201,21 @@ func TestPrune(t *testing.T) {
 			if name != "goes" {
 				return
 			}
-			want := []apply.DeleteOptions{{User: shop, RunAs: "ada", UID: "uid-a", Propagation: "foreground"}}
+			want := []apply.DeleteOptions{{User: shop, RunAs: "ada", UID: "uid-a", Version: "1", Propagation: "foreground"}}
 			if d := cmp.Diff(want, s.deletes); d != "" {
 				t.Errorf("the deletion names the very object (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// once calls do before the first call that begins with prefix.
+func once(prefix string, do func()) func(call string) {
+	var only sync.Once
+	return func(call string) {
+		if strings.HasPrefix(call, prefix) {
+			only.Do(do)
+		}
 	}
 }
 

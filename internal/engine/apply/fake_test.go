@@ -31,6 +31,7 @@ type server struct {
 	options []apply.Options
 	deletes []apply.DeleteOptions
 	next    int
+	version int
 
 	refuse  map[string]error // by verb and key: "apply ConfigMap shop/a"
 	stuck   map[object.Key]bool
@@ -54,6 +55,8 @@ func (s *server) put(obj *unstructured.Unstructured) *unstructured.Unstructured 
 		s.next++
 		stored.SetUID(types.UID(fmt.Sprintf("uid-%d", s.next)))
 	}
+	s.version++
+	stored.SetResourceVersion(fmt.Sprint(s.version))
 	s.objects[object.KeyOf(obj)] = stored
 	return stored
 }
@@ -111,6 +114,8 @@ func (s *server) Delete(_ context.Context, key object.Key, opts apply.DeleteOpti
 		return nil
 	case string(live.GetUID()) != opts.UID:
 		return apierrors.NewConflict(schema.GroupResource{Resource: key.Kind}, key.Name, fmt.Errorf("the UID in the precondition does not match"))
+	case opts.Version != "" && live.GetResourceVersion() != opts.Version:
+		return apierrors.NewConflict(schema.GroupResource{Resource: key.Kind}, key.Name, fmt.Errorf("the ResourceVersion in the precondition does not match"))
 	case !s.stuck[key]:
 		delete(s.objects, key)
 	}

@@ -38,6 +38,7 @@ type DeleteOptions struct {
 	User        app.ID
 	RunAs       string
 	UID         string // only this very object
+	Version     string // only in this state: its resource version; empty: in any
 	Propagation string // "foreground", "background" or "orphan"
 }
 
