@@ -202,7 +202,7 @@ func wouldWipe(in Input) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("Automatic sync held: %s declares no object, which would delete all %d of this application; "+
+	return fmt.Sprintf("Automatic sync held: %s declares no object, which would delete every object of this application (%d); "+
 		"restore them in the source, allow an empty application in its policy, or delete the application itself", in.Revision, len(in.Resources))
 }
 

@@ -76,9 +76,9 @@ func repair(p app.Policy, heals int64, names ...string) *app.Operation {
 }
 
 const (
-	wipe1 = "Automatic sync held: main@1111111 declares no object, which would delete all 1 of this application; " +
+	wipe1 = "Automatic sync held: main@1111111 declares no object, which would delete every object of this application (1); " +
 		"restore them in the source, allow an empty application in its policy, or delete the application itself"
-	wipe2 = "Automatic sync held: main@2222222 declares no object, which would delete all 2 of this application; " +
+	wipe2 = "Automatic sync held: main@2222222 declares no object, which would delete every object of this application (2); " +
 		"restore them in the source, allow an empty application in its policy, or delete the application itself"
 )
 
