@@ -118,7 +118,7 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries := make([]fs.DirEntry, len(wire))
 	for i, e := range wire {
 		at := path.Join(name, e.Name)
-		entries[i] = listed{t.info(at, e.Type), t, at}
+		entries[i] = entry{listed{t.info(at, e.Type), t, at}}
 	}
 	return entries, nil
 }
@@ -138,21 +138,25 @@ func (t *tree) Stat(name string) (fs.FileInfo, error) {
 // listed is an entry of a directory. Its permissions are asked for when they are
 // looked at; a link is described as one.
 type listed struct {
-	fs.DirEntry
+	*source.Info
 	tree *tree
 	path string
 }
 
-// String returns the entry as fs.FormatDirEntry does.
-func (l listed) String() string { return fs.FormatDirEntry(l) }
-
-// Info returns what Stat says of a file or directory.
-func (l listed) Info() (fs.FileInfo, error) {
-	if !l.Type().IsDir() && !l.Type().IsRegular() {
-		return l.DirEntry.Info()
+// Mode returns what Stat says of a file or directory.
+func (l listed) Mode() fs.FileMode {
+	if l.IsDir() || l.Type().IsRegular() {
+		if info, err := l.tree.Stat(l.path); err == nil {
+			return info.Mode()
+		}
 	}
-	return l.tree.Stat(l.path)
+	return l.Info.Mode()
 }
+
+// entry makes a listed one an fs.DirEntry.
+type entry struct{ listed }
+
+func (e entry) Info() (fs.FileInfo, error) { return e.listed, nil }
 
 // info describes an entry; its size is asked for when it is looked at.
 func (t *tree) info(name string, mode fs.FileMode) *source.Info {
