@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	"github.com/plumbline-dev/plumbline/internal/front/cli"
@@ -60,7 +61,7 @@ func connect(ctx context.Context, to cli.ClusterFlags) (cli.Cluster, error) {
 
 // translate gives errors the form that commands tell apart.
 func translate(err error) error {
-	var unknown *kube.UnknownKindError
+	var unknown *kinds.UnknownKindError
 	switch {
 	case err == nil:
 		return nil
@@ -74,7 +75,7 @@ func translate(err error) error {
 	return err
 }
 
-func (c *cluster) resource(ctx context.Context, kind schema.GroupVersionKind) (kube.Resource, error) {
+func (c *cluster) resource(ctx context.Context, kind schema.GroupVersionKind) (kinds.Resource, error) {
 	res, err := c.Mapping(ctx, kind.GroupKind(), kind.Version)
 	return res, translate(err)
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
@@ -56,7 +57,7 @@ func (d documents) Document(ctx context.Context, gv schema.GroupVersion) ([]byte
 
 func (c *cluster) Resource(ctx context.Context, gk schema.GroupKind, version string) (reconcile.Resource, error) {
 	res, err := c.kube.Mapping(ctx, gk, version)
-	if unknown := (*kube.UnknownKindError)(nil); errors.As(err, &unknown) {
+	if unknown := (*kinds.UnknownKindError)(nil); errors.As(err, &unknown) {
 		if len(unknown.Served) > 0 && version != "" {
 			res, err = c.kube.Mapping(ctx, gk, "")
 			return reconcile.Resource(res), err

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/apierror"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -71,7 +72,7 @@ func Connect(ctx context.Context, config *rest.Config, options Options) (*Cluste
 	}
 	c.discovery = newDiscoverer(c.client, options)
 	if err := c.discovery.first(ctx); err != nil {
-		return nil, fmt.Errorf("cluster %s: %s", config.Host, oneLine(err.Error()))
+		return nil, fmt.Errorf("cluster %s: %s", config.Host, apierror.OneLine(err.Error()))
 	}
 	return c, nil
 }
@@ -176,6 +177,6 @@ type warnings struct{ logger *slog.Logger }
 // HandleWarningHeaderWithContext logs one warning.
 func (w warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _, text string) {
 	if text != "" {
-		w.logger.Debug("api server warned", "warning", oneLine(text))
+		w.logger.Debug("api server warned", "warning", apierror.OneLine(text))
 	}
 }

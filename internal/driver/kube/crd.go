@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/plumbline-dev/plumbline/internal/core/apierror"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -65,7 +66,7 @@ func readCRDs(manifest []byte) ([]*unstructured.Unstructured, error) {
 			return crds, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("custom resource definitions: document %d: %s", n, oneLine(err.Error()))
+			return nil, fmt.Errorf("custom resource definitions: document %d: %s", n, apierror.OneLine(err.Error()))
 		}
 		if len(content) == 0 {
 			continue
@@ -94,7 +95,7 @@ func readCRDs(manifest []byte) ([]*unstructured.Unstructured, error) {
 // which live is the last known state of.
 func (c *Cluster) established(ctx context.Context, ref Ref, live *unstructured.Unstructured) error {
 	wrap := func(err error) error {
-		return &RequestError{Verb: "establish", Key: ref.call("", "").key(), Err: err}
+		return &apierror.RequestError{Verb: "establish", Key: ref.call("", "").key(), Err: err}
 	}
 	for {
 		done, err := settled(live)

@@ -4,25 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"golang.org/x/sync/singleflight"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 )
-
-// Resource says how a kind is addressed.
-type Resource struct {
-	GVR        schema.GroupVersionResource
-	GVK        schema.GroupVersionKind
-	Namespaced bool
-}
 
 // settleFor is the shortest time between two looks at the kinds once they are
 // known to have changed.
@@ -36,7 +28,7 @@ type discoverer struct {
 	flight  singleflight.Group
 
 	mu      sync.Mutex
-	kinds   *kinds
+	kinds   *kinds.Set
 	version string
 	looked  time.Time // when the last look started
 	stale   bool      // kinds changed since
@@ -92,7 +84,7 @@ func (d *discoverer) look(ctx context.Context) error {
 	return nil
 }
 
-func (d *discoverer) ask(ctx context.Context, before *kinds) (*kinds, string, error) {
+func (d *discoverer) ask(ctx context.Context, before *kinds.Set) (*kinds.Set, string, error) {
 	info, err := d.client.ServerVersionWithContext(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("version: %w", err)
@@ -105,23 +97,23 @@ func (d *discoverer) ask(ctx context.Context, before *kinds) (*kinds, string, er
 	if !slices.ContainsFunc(groups, func(g *metav1.APIGroup) bool { return g.Name == "" }) {
 		return nil, "", errors.New("discovery: the answer lacks the core group: is discovery permitted to this user?")
 	}
-	return index(groups, lists, failed, before), info.GitVersion, nil
+	return kinds.New(groups, lists, failed, before), info.GitVersion, nil
 }
 
 // Mapping returns how gk is addressed in version, or in the version that the
 // server prefers when version is empty.
 //
-// Known kinds cost no request. It fails with *UnknownKindError when the server
-// does not have the kind and with *UnavailableGroupError when that cannot be
+// Known kinds cost no request. It fails with *kinds.UnknownKindError when the server
+// does not have the kind and with *kinds.UnavailableGroupError when that cannot be
 // told. A kind that is not found is looked for again, at most once in
 // Options.DiscoverEvery.
-func (c *Cluster) Mapping(ctx context.Context, gk schema.GroupKind, version string) (Resource, error) {
+func (c *Cluster) Mapping(ctx context.Context, gk schema.GroupKind, version string) (kinds.Resource, error) {
 	return c.discovery.mapping(ctx, gk, version)
 }
 
-func (d *discoverer) mapping(ctx context.Context, gk schema.GroupKind, version string) (Resource, error) {
+func (d *discoverer) mapping(ctx context.Context, gk schema.GroupKind, version string) (kinds.Resource, error) {
 	d.mu.Lock()
-	res, err := d.kinds.find(gk, version)
+	res, err := d.kinds.Find(gk, version)
 	age, stale, failure := time.Since(d.looked), d.stale, d.failure
 	d.mu.Unlock()
 
@@ -134,21 +126,21 @@ func (d *discoverer) mapping(ctx context.Context, gk schema.GroupKind, version s
 		}
 	case stale && failure == nil:
 		if err := sleep(ctx, settleFor-age); err != nil {
-			return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: err}
+			return kinds.Resource{}, &kinds.UnavailableGroupError{Group: gk.Group, Cause: err}
 		}
 		fallthrough
 	case age >= d.every:
 		if err := d.refresh(ctx); err != nil {
-			return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: err}
+			return kinds.Resource{}, &kinds.UnavailableGroupError{Group: gk.Group, Cause: err}
 		}
 	case failure != nil:
-		return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: failure}
+		return kinds.Resource{}, &kinds.UnavailableGroupError{Group: gk.Group, Cause: failure}
 	default:
-		return Resource{}, err
+		return kinds.Resource{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.kinds.find(gk, version)
+	return d.kinds.Find(gk, version)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -184,7 +176,7 @@ func (c *Cluster) KubeVersion() string {
 func (c *Cluster) APIVersions() []string {
 	c.discovery.mu.Lock()
 	defer c.discovery.mu.Unlock()
-	return c.discovery.kinds.versions
+	return c.discovery.kinds.Versions()
 }
 
 // UnavailableGroups returns the group versions that did not answer when they
@@ -192,103 +184,5 @@ func (c *Cluster) APIVersions() []string {
 func (c *Cluster) UnavailableGroups() map[schema.GroupVersion]error {
 	c.discovery.mu.Lock()
 	defer c.discovery.mu.Unlock()
-	return maps.Clone(c.discovery.kinds.failed)
-}
-
-// kinds is what one look at a cluster found. It is immutable.
-type kinds struct {
-	served   map[schema.GroupKind][]Resource // in the server's order of preference
-	lists    map[schema.GroupVersion][]string
-	failed   map[schema.GroupVersion]error
-	versions []string
-}
-
-// find returns how gk is addressed.
-func (k *kinds) find(gk schema.GroupKind, version string) (Resource, error) {
-	var served []string
-	for _, res := range k.served[gk] {
-		if version == "" || res.GVK.Version == version {
-			return res, nil
-		}
-		served = append(served, res.GVK.Version)
-	}
-	for gv, cause := range k.failed {
-		if gv.Group == gk.Group && (version == "" || gv.Version == version || len(served) == 0) {
-			return Resource{}, &UnavailableGroupError{Group: gk.Group, Cause: cause}
-		}
-	}
-	return Resource{}, &UnknownKindError{GroupKind: gk, Version: version, Served: served}
-}
-
-// index makes kinds of the server's answer. Of groups that failed it keeps
-// the names of their kinds, as before knows them, for APIVersions only.
-func index(groups []*metav1.APIGroup, lists []*metav1.APIResourceList, failed map[schema.GroupVersion]error, before *kinds) *kinds {
-	k := &kinds{
-		served: map[schema.GroupKind][]Resource{},
-		lists:  map[schema.GroupVersion][]string{},
-		failed: failed,
-	}
-	byVersion := map[string]*metav1.APIResourceList{}
-	for _, list := range lists {
-		byVersion[list.GroupVersion] = list
-	}
-	for _, group := range groups {
-		for _, gv := range preferred(group) {
-			if list := byVersion[gv.String()]; list != nil {
-				k.add(gv, list)
-			}
-			if k.lists[gv] == nil {
-				k.lists[gv] = []string{}
-			}
-		}
-	}
-	for gv := range failed { // the answer may lack its group altogether
-		if before != nil && len(before.lists[gv]) > 0 {
-			k.lists[gv] = before.lists[gv]
-		}
-	}
-	for gv, names := range k.lists {
-		k.versions = append(k.versions, gv.String())
-		for _, name := range names {
-			k.versions = append(k.versions, gv.String()+"/"+name)
-		}
-	}
-	slices.Sort(k.versions)
-	k.versions = slices.Compact(k.versions)
-	return k
-}
-
-func (k *kinds) add(gv schema.GroupVersion, list *metav1.APIResourceList) {
-	for _, r := range list.APIResources {
-		if r.Kind == "" {
-			continue
-		}
-		k.lists[gv] = append(k.lists[gv], r.Kind)
-		if strings.Contains(r.Name, "/") {
-			continue // a subresource
-		}
-		gk := schema.GroupKind{Group: gv.Group, Kind: r.Kind}
-		known := slices.ContainsFunc(k.served[gk], func(other Resource) bool { return other.GVK.Version == gv.Version })
-		if !known {
-			k.served[gk] = append(k.served[gk], Resource{
-				GVR:        gv.WithResource(r.Name),
-				GVK:        gv.WithKind(r.Kind),
-				Namespaced: r.Namespaced,
-			})
-		}
-	}
-}
-
-// preferred returns the group's versions, the preferred one first.
-func preferred(group *metav1.APIGroup) []schema.GroupVersion {
-	out := []schema.GroupVersion{{Group: group.Name, Version: group.PreferredVersion.Version}}
-	for _, v := range group.Versions {
-		if v.Version != group.PreferredVersion.Version {
-			out = append(out, schema.GroupVersion{Group: group.Name, Version: v.Version})
-		}
-	}
-	if out[0].Version == "" {
-		out = out[1:]
-	}
-	return out
+	return c.discovery.kinds.Unavailable()
 }

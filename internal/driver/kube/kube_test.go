@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -116,7 +117,7 @@ func status(code int, reason, message, more string) answer {
 }
 
 var (
-	configMaps = kube.Resource{
+	configMaps = kinds.Resource{
 		GVR: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, GVK: schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, Namespaced: true,
 	}
 	ref = kube.Ref{Resource: configMaps, Namespace: "shop", Name: "c"}
@@ -166,7 +167,7 @@ func TestMappingOfAGroupThatIsDown(t *testing.T) {
 	if _, err := c.Mapping(t.Context(), schema.GroupKind{Group: "x", Kind: "Y"}, ""); err == nil {
 		t.Fatal("no error for an unknown kind")
 	}
-	var down *kube.UnavailableGroupError
+	var down *kinds.UnavailableGroupError
 	if _, err := c.Mapping(t.Context(), metrics, ""); !errors.As(err, &down) || down.Group != "metrics.k8s.io" {
 		t.Errorf("got %v", err)
 	}
@@ -192,7 +193,7 @@ func TestMappingWhileTheServerIsDown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f.set("GET /api", a)
 			f.set("GET /apis", a)
-			var down *kube.UnavailableGroupError
+			var down *kinds.UnavailableGroupError
 			if _, err := c.Mapping(t.Context(), schema.GroupKind{Group: "new", Kind: "New"}, ""); !errors.As(err, &down) {
 				t.Errorf("an unknown kind, while nobody knows: %v", err)
 			}
@@ -258,45 +259,6 @@ func TestNamesThatLeadElsewhere(t *testing.T) {
 		t.Errorf("asked %q", f.asked)
 	}
 	f.mu.Unlock()
-}
-
-func TestSecretsAreNotQuoted(t *testing.T) {
-	secret := decode(t, "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}}")
-	for name, tc := range map[string]struct {
-		answer answer
-		want   string
-	}{
-		"WrongType": {
-			answer: status(500, "", `failed to create typed patch object (shop/s; /v1, Kind=Secret): .data.password: expected string, got &value.valueUnstructured{Value:"hunter2"}`, ""),
-			want:   "apply Secret shop/s: status 500: .data.password: expected string",
-		},
-		"Invalid": {
-			answer: status(422, "Invalid", `Secret "s" is invalid: type: Invalid value: "hunter2"`, `,"details":{"causes":[{"reason":"FieldValueInvalid","field":"type","message":"hunter2"}]}`),
-			want:   "apply Secret shop/s: Invalid: type: FieldValueInvalid",
-		},
-		"Conflict": {
-			answer: status(409, "Conflict", `conflict`, `,"details":{"causes":[{"reason":"FieldManagerConflict","field":".data.a","message":"conflict with \"kubectl\""}]}`),
-			want:   `apply Secret shop/s: Conflict: .data.a: conflict with "kubectl"`,
-		},
-		"Forbidden": {
-			answer: status(403, "Forbidden", `User "u" cannot patch`, ""),
-			want:   `apply Secret shop/s: User "u" cannot patch`,
-		},
-		"Webhook": {
-			answer: status(403, "Forbidden", `admission webhook "w" denied the request: hunter2`, ""),
-			want:   `apply Secret shop/s: admission webhook "w" denied the request`,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			c := f.connect(t, kube.Options{})
-			f.set("PATCH /api/v1/namespaces/shop/secrets/s", tc.answer)
-			_, err := c.Apply(t.Context(), secret, kube.WriteOptions{Manager: "m"})
-			if diff := cmp.Diff(tc.want, fmt.Sprint(err)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
 }
 
 func TestListIsAllOrNothing(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -41,7 +42,7 @@ func (c *Cluster) SchemaIndex(ctx context.Context) (SchemaIndex, error) {
 
 // Schemas reads the OpenAPI v3 document of gv as JSON. The hash is that of the
 // document, from the same index that named it; a group version without schemas
-// is an *UnknownKindError without a kind.
+// is an *kinds.UnknownKindError without a kind.
 func (c *Cluster) Schemas(ctx context.Context, gv schema.GroupVersion) (document []byte, hash string, err error) {
 	index, err := c.SchemaIndex(ctx)
 	if err != nil {
@@ -49,7 +50,7 @@ func (c *Cluster) Schemas(ctx context.Context, gv schema.GroupVersion) (document
 	}
 	hash, ok := index[gv]
 	if !ok {
-		return nil, "", &UnknownKindError{GroupKind: schema.GroupKind{Group: gv.Group}, Version: gv.Version}
+		return nil, "", &kinds.UnknownKindError{GroupKind: schema.GroupKind{Group: gv.Group}, Version: gv.Version}
 	}
 	document, err = c.SchemaDocument(ctx, gv, hash)
 	return document, hash, err

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/plumbline-dev/plumbline/internal/core/apierror"
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -35,7 +37,7 @@ func (c *Cluster) GetMetadata(ctx context.Context, ref Ref) (*metav1.PartialObje
 func (r Ref) get() (call, error) {
 	out := r.call("get", http.MethodGet)
 	if r.Name == "" {
-		return call{}, &RequestError{Verb: "get", Key: out.key(), Err: errors.New("the name is missing")}
+		return call{}, &apierror.RequestError{Verb: "get", Key: out.key(), Err: errors.New("the name is missing")}
 	}
 	return out, nil
 }
@@ -53,7 +55,7 @@ var errNotList = errors.New("the answer is not a list")
 // List reads all objects of a kind, page by page. It returns all of them or an
 // error, never a part. When the server forgot the list half-way it starts
 // again once.
-func (c *Cluster) List(ctx context.Context, res Resource, opts ListOptions) ([]*unstructured.Unstructured, error) {
+func (c *Cluster) List(ctx context.Context, res kinds.Resource, opts ListOptions) ([]*unstructured.Unstructured, error) {
 	if opts.PageSize == 0 {
 		opts.PageSize = 250
 	}
@@ -64,7 +66,7 @@ func (c *Cluster) List(ctx context.Context, res Resource, opts ListOptions) ([]*
 	return items, err
 }
 
-func (c *Cluster) list(ctx context.Context, res Resource, opts ListOptions) ([]*unstructured.Unstructured, error) {
+func (c *Cluster) list(ctx context.Context, res kinds.Resource, opts ListOptions) ([]*unstructured.Unstructured, error) {
 	var items []*unstructured.Unstructured
 	next := ""
 	for {
@@ -80,7 +82,7 @@ func (c *Cluster) list(ctx context.Context, res Resource, opts ListOptions) ([]*
 		}
 		page, more, err := readPage(raw, res)
 		if err != nil {
-			return nil, &RequestError{Verb: "list", Key: call.key(), Err: err}
+			return nil, &apierror.RequestError{Verb: "list", Key: call.key(), Err: err}
 		}
 		items = append(items, page...)
 		if next = more; next == "" {
@@ -90,7 +92,7 @@ func (c *Cluster) list(ctx context.Context, res Resource, opts ListOptions) ([]*
 }
 
 // readPage returns the objects of one page and where the next one begins.
-func readPage(raw []byte, res Resource) ([]*unstructured.Unstructured, string, error) {
+func readPage(raw []byte, res kinds.Resource) ([]*unstructured.Unstructured, string, error) {
 	content := map[string]any{}
 	if err := utiljson.Unmarshal(raw, &content); err != nil {
 		return nil, "", errNotList

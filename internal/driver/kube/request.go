@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/plumbline-dev/plumbline/internal/core/apierror"
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,7 +25,7 @@ var errNotObject = errors.New("the answer is not a JSON object")
 type call struct {
 	verb      string // as errors name it
 	method    string
-	resource  Resource
+	resource  kinds.Resource
 	namespace string
 	name      string // empty for the collection
 	params    map[string]string
@@ -75,7 +77,7 @@ func segment(what, value string) error {
 func (c *Cluster) send(ctx context.Context, call call) ([]byte, error) {
 	path, err := call.path()
 	if err != nil {
-		return nil, &RequestError{Verb: call.verb, Key: call.key(), Err: err}
+		return nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -109,12 +111,12 @@ func (c *Cluster) send(ctx context.Context, call call) ([]byte, error) {
 // explain ties err to what was asked. A 404 that does not speak of the object
 // is never passed on as "not found".
 func (c *Cluster) explain(call call, err error) error {
-	if plain404(err) {
+	if apierror.LacksKind(err) {
 		c.Invalidate()
 		gvk := call.resource.GVK
-		return &RequestError{Verb: call.verb, Key: call.key(), Err: &UnknownKindError{GroupKind: gvk.GroupKind(), Version: gvk.Version}}
+		return &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: &kinds.UnknownKindError{GroupKind: gvk.GroupKind(), Version: gvk.Version}}
 	}
-	return &RequestError{Verb: call.verb, Key: call.key(), Err: err}
+	return &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: err}
 }
 
 // object performs the call and decodes the object in the answer.
@@ -125,12 +127,12 @@ func (c *Cluster) object(ctx context.Context, call call) (*unstructured.Unstruct
 	}
 	content := map[string]any{}
 	if err := utiljson.Unmarshal(raw, &content); err != nil {
-		return nil, &RequestError{Verb: call.verb, Key: call.key(), Err: errNotObject}
+		return nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: errNotObject}
 	}
 	obj := &unstructured.Unstructured{Object: content}
 	if obj.GetKind() != call.resource.GVK.Kind || (call.name != "" && obj.GetName() != call.name) {
 		err := fmt.Errorf("the answer is another object: %s %q", obj.GetKind(), obj.GetName())
-		return nil, &RequestError{Verb: call.verb, Key: call.key(), Err: err}
+		return nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: err}
 	}
 	return obj, nil
 }
@@ -144,11 +146,11 @@ func (c *Cluster) metadata(ctx context.Context, call call) (*metav1.PartialObjec
 	}
 	out := &metav1.PartialObjectMetadata{}
 	if err := utiljson.Unmarshal(raw, out); err != nil {
-		return nil, &RequestError{Verb: call.verb, Key: call.key(), Err: errNotObject}
+		return nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: errNotObject}
 	}
 	if out.Name != call.name || out.UID == "" {
 		err := fmt.Errorf("the answer is another object: %q", out.Name)
-		return nil, &RequestError{Verb: call.verb, Key: call.key(), Err: err}
+		return nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: err}
 	}
 	out.SetGroupVersionKind(call.resource.GVK)
 	return out, nil

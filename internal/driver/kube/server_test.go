@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/plumbline-dev/plumbline/internal/core/apierror"
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -68,7 +70,7 @@ func namespace(t *testing.T, c *kube.Cluster) string {
 	return ns.GetName()
 }
 
-func mapping(t *testing.T, c *kube.Cluster, group, kind string) kube.Resource {
+func mapping(t *testing.T, c *kube.Cluster, group, kind string) kinds.Resource {
 	t.Helper()
 	res, err := c.Mapping(context.Background(), schema.GroupKind{Group: group, Kind: kind}, "")
 	if err != nil {
@@ -113,7 +115,7 @@ func TestServerApplyGetDelete(t *testing.T) {
 	if _, err := c.Apply(ctx, obj, kube.WriteOptions{Manager: "plumbline", FieldValidation: "Strict"}); !apierrors.IsBadRequest(err) && !apierrors.IsInternalError(err) {
 		t.Errorf("unknown field: %v", err)
 	}
-	var precondition *kube.PreconditionError
+	var precondition *apierror.PreconditionError
 	if err := c.Delete(ctx, ref, kube.DeleteOptions{UID: "another"}); !errors.As(err, &precondition) || !apierrors.IsConflict(err) {
 		t.Errorf("uid: %v", err)
 	}
@@ -191,7 +193,7 @@ spec:
 func TestServerCRDAtRunTime(t *testing.T) {
 	c := realServer(t, kube.Options{DiscoverEvery: time.Hour})
 	ctx, gk := t.Context(), schema.GroupKind{Group: "kube.test", Kind: "Widget"}
-	var unknown *kube.UnknownKindError
+	var unknown *kinds.UnknownKindError
 	if _, err := c.Mapping(ctx, gk, "v1"); !errors.As(err, &unknown) {
 		t.Fatalf("before: %v", err)
 	}

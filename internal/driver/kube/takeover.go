@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/plumbline-dev/plumbline/internal/core/apierror"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,7 +33,7 @@ func (c *Cluster) TakeOver(ctx context.Context, ref Ref, from []string, into str
 		}
 		var patch []byte
 		if patch, err = takeover(meta, from, into); err != nil {
-			return false, &RequestError{Verb: "take over", Key: ref.call("", "").key(), Err: err}
+			return false, &apierror.RequestError{Verb: "take over", Key: ref.call("", "").key(), Err: err}
 		}
 		if patch == nil {
 			return false, nil
@@ -57,7 +58,7 @@ func takeover(meta *metav1.PartialObjectMetadata, from []string, into string) ([
 	after := meta.DeepCopy()
 	for _, manager := range slices.Compact(slices.Sorted(slices.Values(from))) {
 		if err := csaupgrade.UpgradeManagedFields(after, sets.New(manager), into); err != nil {
-			return nil, errors.New("its managedFields are unreadable: " + oneLine(err.Error()))
+			return nil, errors.New("its managedFields are unreadable: " + apierror.OneLine(err.Error()))
 		}
 	}
 	if reflect.DeepEqual(meta.ManagedFields, after.ManagedFields) {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/plumbline-dev/plumbline/internal/core/apierror"
+	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,7 +43,7 @@ func (c *Cluster) Apply(ctx context.Context, obj *unstructured.Unstructured, opt
 		return nil, err
 	}
 	if opts.Manager == "" {
-		return nil, &RequestError{Verb: "apply", Key: call.key(), Err: errNoManager}
+		return nil, &apierror.RequestError{Verb: "apply", Key: call.key(), Err: errNoManager}
 	}
 	call.method, call.content, call.params = http.MethodPatch, types.ApplyPatchType, opts.params()
 	call.params["force"] = strconv.FormatBool(opts.Force)
@@ -57,7 +59,7 @@ func (c *Cluster) Create(ctx context.Context, obj *unstructured.Unstructured, op
 	}
 	call.method, call.params, call.name = http.MethodPost, opts.params(), ""
 	out, err := c.object(ctx, call)
-	var failed *RequestError
+	var failed *apierror.RequestError
 	if errors.As(err, &failed) {
 		if failed.Key.Name = obj.GetName(); failed.Key.Name == "" {
 			failed.Key.Name = obj.GetGenerateName() + "*"
@@ -82,20 +84,20 @@ func (c *Cluster) about(ctx context.Context, verb string, obj *unstructured.Unst
 	gvk := obj.GroupVersionKind()
 	out := call{
 		verb:      verb,
-		resource:  Resource{GVK: gvk},
+		resource:  kinds.Resource{GVK: gvk},
 		namespace: obj.GetNamespace(),
 		name:      obj.GetName(),
 	}
 	res, err := c.Mapping(ctx, gvk.GroupKind(), gvk.Version)
 	if err != nil {
-		return call{}, &RequestError{Verb: verb, Key: out.key(), Err: err}
+		return call{}, &apierror.RequestError{Verb: verb, Key: out.key(), Err: err}
 	}
 	out.resource = res
 	if out.name == "" && verb != "create" {
-		return call{}, &RequestError{Verb: verb, Key: out.key(), Err: errors.New("the name is missing")}
+		return call{}, &apierror.RequestError{Verb: verb, Key: out.key(), Err: errors.New("the name is missing")}
 	}
 	if out.body, err = json.Marshal(obj.Object); err != nil {
-		return call{}, &RequestError{Verb: verb, Key: out.key(), Err: errors.New("the object cannot be written as JSON")}
+		return call{}, &apierror.RequestError{Verb: verb, Key: out.key(), Err: errors.New("the object cannot be written as JSON")}
 	}
 	return out, nil
 }
@@ -110,7 +112,7 @@ func (c *Cluster) Patch(ctx context.Context, ref Ref, kind types.PatchType, patc
 
 // Ref names one object of a known kind.
 type Ref struct {
-	Resource  Resource
+	Resource  kinds.Resource
 	Namespace string // empty for cluster-scoped kinds
 	Name      string
 }
@@ -131,14 +133,14 @@ var errNoUID = errors.New("a UID is required, so that no other object is deleted
 
 // Delete asks for the deletion of one object. It returns nil when the object
 // does not exist any more, or will not once its finalizers are done. An object
-// of the same name that is another one is a *PreconditionError.
+// of the same name that is another one is a *apierror.PreconditionError.
 func (c *Cluster) Delete(ctx context.Context, ref Ref, opts DeleteOptions) error {
 	call := ref.call("delete", http.MethodDelete)
 	if ref.Name == "" {
-		return &RequestError{Verb: "delete", Key: call.key(), Err: errors.New("the name is missing")}
+		return &apierror.RequestError{Verb: "delete", Key: call.key(), Err: errors.New("the name is missing")}
 	}
 	if opts.UID == "" {
-		return &RequestError{Verb: "delete", Key: call.key(), Err: errNoUID}
+		return &apierror.RequestError{Verb: "delete", Key: call.key(), Err: errNoUID}
 	}
 	if opts.Propagation == "" {
 		opts.Propagation = metav1.DeletePropagationBackground
@@ -156,7 +158,7 @@ func (c *Cluster) Delete(ctx context.Context, ref Ref, opts DeleteOptions) error
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
-		return &RequestError{Verb: "delete", Key: call.key(), Err: err}
+		return &apierror.RequestError{Verb: "delete", Key: call.key(), Err: err}
 	}
 	call.body = raw
 	_, err = c.send(ctx, call)
@@ -165,7 +167,7 @@ func (c *Cluster) Delete(ctx context.Context, ref Ref, opts DeleteOptions) error
 	case apierrors.IsNotFound(err):
 		return nil
 	case apierrors.IsConflict(err) && errors.As(err, &answer) && strings.Contains(answer.Status().Message, "recondition"):
-		return &PreconditionError{Key: call.key(), Err: errors.Unwrap(err)}
+		return &apierror.PreconditionError{Key: call.key(), Err: errors.Unwrap(err)}
 	}
 	return err
 }

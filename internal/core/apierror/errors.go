@@ -1,4 +1,4 @@
-package kube
+package apierror
 
 import (
 	"errors"
@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plumbline-dev/plumbline/internal/core/object"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/plumbline-dev/plumbline/internal/core/object"
 )
 
 // RequestError is a request about one object that did not succeed. The
@@ -45,47 +45,13 @@ func (e *PreconditionError) Error() string {
 // Unwrap returns the server's answer.
 func (e *PreconditionError) Unwrap() error { return e.Err }
 
-// UnknownKindError says that the server answered and does not have a kind.
-type UnknownKindError struct {
-	GroupKind schema.GroupKind
-	Version   string   // as it was asked for; empty for any
-	Served    []string // versions of the kind that the server has
-}
-
-// Error names the kind and what there is instead.
-func (e *UnknownKindError) Error() string {
-	if len(e.Served) > 0 {
-		return fmt.Sprintf("kind %s: the cluster has no version %q of it: it has %s", e.GroupKind, e.Version, strings.Join(e.Served, ", "))
-	}
-	return fmt.Sprintf("kind %s: the cluster does not have it: is its CustomResourceDefinition installed?", e.GroupKind)
-}
-
-// UnavailableGroupError says that it cannot be told whether the server has a
-// kind, because the part of the API that would know does not answer.
-type UnavailableGroupError struct {
-	Group string // "" for the core group
-	Cause error
-}
-
-// Error names the group and the cause.
-func (e *UnavailableGroupError) Error() string {
-	group := e.Group
-	if group == "" {
-		group = "core"
-	}
-	return fmt.Sprintf("api group %s: it does not answer: %s", group, oneLine(e.Cause.Error()))
-}
-
-// Unwrap returns the cause.
-func (e *UnavailableGroupError) Unwrap() error { return e.Cause }
-
 // causeOf returns the text of err on one line.
 func causeOf(key object.Key, err error) string {
 	var answer apierrors.APIStatus
 	if key.Group == "" && key.Kind == "Secret" && errors.As(err, &answer) {
 		return withoutValues(answer.Status())
 	}
-	return oneLine(err.Error())
+	return OneLine(err.Error())
 }
 
 // quotesNothing lists the reasons whose messages name objects and users only.
@@ -103,9 +69,9 @@ func withoutValues(status metav1.Status) string {
 	webhook, _, denied := strings.Cut(status.Message, " denied the request")
 	switch {
 	case denied:
-		return oneLine(webhook) + " denied the request"
+		return OneLine(webhook) + " denied the request"
 	case slices.Contains(quotesNothing, status.Reason) && !fromManagers(status):
-		return oneLine(status.Message)
+		return OneLine(status.Message)
 	}
 	reason := string(status.Reason)
 	if reason == "" {
@@ -119,7 +85,7 @@ func withoutValues(status metav1.Status) string {
 			}
 			fact := string(cause.Type)
 			if cause.Type == metav1.CauseTypeFieldManagerConflict {
-				fact = oneLine(cause.Message)
+				fact = OneLine(cause.Message)
 			}
 			facts = append(facts, cause.Field+": "+fact)
 		}
@@ -135,11 +101,12 @@ func fromManagers(status metav1.Status) bool {
 	})
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// OneLine returns the words of s on one line.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// plain404 reports whether err is a 404 that does not speak of an object: the
-// kind is not served, or something other than an API server answered.
-func plain404(err error) bool {
+// LacksKind reports whether err is a 404 that does not speak of an object: the kind
+// is not served, or something other than an API server answered.
+func LacksKind(err error) bool {
 	if !apierrors.IsNotFound(err) {
 		return false
 	}
