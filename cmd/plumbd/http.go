@@ -23,11 +23,17 @@ type httpServer struct {
 	server   *http.Server
 }
 
-func newHTTPServer(cfg config, poller *refresh.Poller, counters *counters, mgr manager.Manager, log *slog.Logger) (*httpServer, error) {
-	listener, err := net.Listen("tcp", cfg.listen)
+// listen takes the address before anything else is done, so that a second
+// server on the machine does nothing.
+func listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("-listen %s: %w", cfg.listen, err)
+		return nil, fmt.Errorf("-listen %s: %w", address, err)
 	}
+	return listener, nil
+}
+
+func newHTTPServer(cfg config, listener net.Listener, poller *refresh.Poller, counters *counters, mgr manager.Manager, log *slog.Logger) *httpServer {
 	mux := http.NewServeMux()
 	pushed := hook.Handler(poller.Pushed, log)
 	mux.Handle("/hook/git", pushed)
@@ -48,7 +54,7 @@ func newHTTPServer(cfg config, poller *refresh.Poller, counters *counters, mgr m
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
-	return &httpServer{listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}, nil
+	return &httpServer{listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}
 }
 
 func (s *httpServer) address() string { return s.listener.Addr().String() }

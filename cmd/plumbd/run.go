@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -57,6 +58,11 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
+	listener, err := listen(cfg.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	counters := newCounters()
 	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -76,7 +82,7 @@ func run(ctx context.Context, cfg config) error {
 	if err := reconcile.EnsureDefaultProject(startCtx, direct, cfg.namespace); err != nil {
 		return err
 	}
-	w := &wiring{cfg: cfg, log: log, counters: counters, settings: settings, manager: mgr, kube: connection}
+	w := &wiring{cfg: cfg, log: log, counters: counters, settings: settings, manager: mgr, kube: connection, listener: listener}
 	defer w.close()
 	if err := w.build(); err != nil {
 		return err
@@ -179,6 +185,7 @@ type wiring struct {
 	settings argo.Settings
 	manager  manager.Manager
 	kube     *kube.Cluster
+	listener net.Listener
 
 	store *gitstore.Store
 	live  *livestate.State
@@ -263,9 +270,7 @@ func (w *wiring) build() error {
 		}
 	}
 	w.counters.observe(w.live, w.memo, poller)
-	if w.http, err = newHTTPServer(w.cfg, poller, w.counters, w.manager, w.log); err != nil {
-		return err
-	}
+	w.http = newHTTPServer(w.cfg, w.listener, poller, w.counters, w.manager, w.log)
 	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination)} {
 		if err := w.manager.Add(runnable); err != nil {
 			return err

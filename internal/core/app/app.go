@@ -141,8 +141,9 @@ type Policy struct {
 	MissingKindsLater bool // a kind that the cluster does not know yet is tried when its turn comes
 	FailOnShared      bool // refuse to sync while another application claims one of the objects
 
-	Await   bool          // success means healthy, not merely applied
-	Timeout time.Duration // longest wait for health; 0: no bound
+	Await   bool           // success means healthy, not merely applied
+	Awaited []object.Entry // what has to be healthy, its own or not; empty: everything applied
+	Timeout time.Duration  // longest wait for health; 0: no bound
 }
 
 // Operation is one run of the pipeline up to and including apply.
@@ -153,7 +154,6 @@ type Operation struct {
 	Prune     bool
 	DryRun    bool
 	Force     bool
-	SkipHooks bool
 	Only      []Selector // empty: everything
 	Options   []string   // as the user wrote them; replace those of the policy
 	Retry     Retry

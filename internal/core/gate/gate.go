@@ -179,11 +179,20 @@ func repairsBackOff(in Input) (Verdict, bool) {
 		return Verdict{}, false
 	}
 	due := in.Run.FinishedAt.Add(in.Policy.HealWait.Delay(heals - 1))
-	if wait := due.Sub(in.Now); wait > 0 {
-		return Verdict{Reason: "the last repair did not last; waiting before the next", After: wait}, true
+	wait := due.Sub(in.Now)
+	if wait <= 0 {
+		return Verdict{}, false
 	}
-	return Verdict{}, false
+	v := Verdict{Reason: "the last repair did not last; waiting before the next", After: wait}
+	if pause := in.Policy.HealWait.Delay(heals - 1); pause >= longPause {
+		v.Hold = &condition.Problem{Reason: condition.SyncHeld, Message: fmt.Sprintf(
+			"Repaired %d times in a row, and somebody keeps changing it: the next repair waits %s; find out who (kubectl get --show-managed-fields), or leave the field out of the source", heals, pause)}
+	}
+	return v, true
 }
+
+// longPause is the pause before a repair from which on users are told.
+const longPause = 5 * time.Second
 
 func wipingIsRefused(in Input) (Verdict, bool) {
 	if why := wouldWipe(in); why != "" {

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,14 @@ const (
 
 func held(text string) gate.Verdict {
 	return gate.Verdict{Reason: text, Hold: &condition.Problem{Reason: condition.SyncHeld, Message: text}}
+}
+
+// paused is a long pause between repairs, of which users are told.
+func paused(after time.Duration, repairs int, pause string) gate.Verdict {
+	v := held(fmt.Sprintf("Repaired %d times in a row, and somebody keeps changing it: the next repair waits %s; "+
+		"find out who (kubectl get --show-managed-fields), or leave the field out of the source", repairs, pause))
+	v.Reason, v.After = "the last repair did not last; waiting before the next", after
+	return v
 }
 
 func with(p app.Policy, edit func(*app.Policy)) app.Policy {
@@ -255,12 +264,12 @@ func TestDecideAfter(t *testing.T) {
 		"fourth repair waits longer": {
 			"the pauses grow by the factor",
 			gate.Input{Policy: full, Run: heal(3, 10*time.Second), Resources: partly},
-			gate.Verdict{Reason: "the last repair did not last; waiting before the next", After: 8 * time.Second},
+			paused(8*time.Second, 3, "18s"),
 		},
 		"pauses are bounded": {
 			"no pause is longer than the longest",
 			gate.Input{Policy: full, Run: heal(40, 10*time.Second), Resources: partly},
-			gate.Verdict{Reason: "the last repair did not last; waiting before the next", After: 290 * time.Second},
+			paused(290*time.Second, 40, "5m0s"),
 		},
 		"a repair that lasted": {
 			"a repair that held for long is no part of the row",

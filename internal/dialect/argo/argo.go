@@ -35,7 +35,6 @@ const (
 	waveAnnotation          = "argocd.argoproj.io/sync-wave"
 	hookAnnotation          = "argocd.argoproj.io/hook"
 	healthAnnotation        = "argocd.argoproj.io/ignore-healthcheck"
-	approvedAnnotation      = "argocd.argoproj.io/deletion-approved"
 	helmHookAnnotation      = "helm.sh/hook"
 	helmWeightAnnotation    = "helm.sh/hook-weight"
 	helmPolicyAnnotation    = "helm.sh/resource-policy"

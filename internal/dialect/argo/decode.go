@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -191,17 +190,10 @@ func operationOf(o v1alpha1.Operation) app.Operation {
 	op.Revision, op.Prune, op.DryRun = s.Revision, s.Prune, s.DryRun
 	op.Options, op.Heals = s.SyncOptions, s.AutoHealAttemptsCount
 	if st := s.SyncStrategy; st != nil {
-		op.SkipHooks = st.Apply != nil
 		op.Force = (st.Apply != nil && st.Apply.Force) || (st.Hook != nil && st.Hook.Force)
 	}
 	for _, r := range s.Resources {
 		op.Only = append(op.Only, app.Selector{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name})
 	}
 	return op
-}
-
-// approvedSince reports whether a person approved deletions at or after t.
-func approvedSince(a *v1alpha1.Application, t time.Time) bool {
-	at, err := time.Parse(time.RFC3339, a.Annotations[approvedAnnotation])
-	return err == nil && !at.Before(t.Truncate(time.Second))
 }

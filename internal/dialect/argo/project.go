@@ -19,6 +19,7 @@ func DecodeProject(p *v1alpha1.AppProject) app.Project {
 	for _, k := range p.Spec.ClusterResourceBlacklist {
 		out.ClusterDeny = append(out.ClusterDeny, app.KindRule(k))
 	}
+	out.Unsupported = unsupportedRules(p.Spec)
 	if p.Spec.NamespaceResourceWhitelist != nil {
 		out.ObjectAllow = []app.KindRule{}
 	}
@@ -29,6 +30,23 @@ func DecodeProject(p *v1alpha1.AppProject) app.Project {
 		out.ObjectDeny = append(out.ObjectDeny, app.KindRule{Group: k.Group, Kind: k.Kind})
 	}
 	return out
+}
+
+// unsupportedRules lists the rules of a project that hold deliveries back and
+// that this version does not know how to keep. Ignoring them would apply what
+// the project forbids.
+func unsupportedRules(spec v1alpha1.AppProjectSpec) []string {
+	var list []string
+	add := func(set bool, field string) {
+		if set {
+			list = append(list, "spec."+field)
+		}
+	}
+	add(len(spec.SyncWindows) > 0, "syncWindows")
+	add(len(spec.SignatureKeys) > 0, "signatureKeys")
+	add(spec.SourceIntegrity != nil, "sourceIntegrity")
+	add(len(spec.DestinationServiceAccounts) > 0, "destinationServiceAccounts")
+	return list
 }
 
 // DefaultProject is the project that every installation has: it allows everything.

@@ -14,6 +14,7 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
@@ -74,6 +75,9 @@ func Decode(k *kustomizev1.Kustomization) app.Application {
 		State:    state(k),
 		Deletion: deletion(k),
 	}
+	if !spec.Wait {
+		out.Policy.Awaited = awaited(k)
+	}
 	if spec.ServiceAccountName != "" {
 		out.Target.RunAs = "system:serviceaccount:" + k.Namespace + ":" + spec.ServiceAccountName
 	}
@@ -91,6 +95,23 @@ func Decode(k *kustomizev1.Kustomization) app.Application {
 	out.Source.Render = request(spec)
 	out.Problems = problems(spec)
 	return out
+}
+
+// awaited reads spec.healthChecks; an empty version means apps/v1.
+func awaited(k *kustomizev1.Kustomization) []object.Entry {
+	var list []object.Entry
+	for _, ref := range k.Spec.HealthChecks {
+		gv, err := schema.ParseGroupVersion(ref.APIVersion)
+		if err != nil || ref.APIVersion == "" {
+			gv = schema.GroupVersion{Group: "apps", Version: "v1"}
+		}
+		key := object.Key{Group: gv.Group, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
+		if key.Namespace == "" {
+			key.Namespace = k.Namespace
+		}
+		list = append(list, object.Entry{Key: key, Version: gv.Version})
+	}
+	return list
 }
 
 func request(spec kustomizev1.KustomizationSpec) render.Request {

@@ -98,22 +98,13 @@ func (s *session) isDesired(key object.Key) bool {
 	return slices.ContainsFunc(s.out.Resources, func(r app.Resource) bool { return r.Key == key && !r.Prune })
 }
 
-// awaitHealth keeps an application waiting until everything it applied is
-// healthy, where its policy asks for that.
+// awaitHealth keeps an application waiting until everything it applied, or what
+// its policy lists, is healthy, where its policy asks for that.
 func (s *session) awaitHealth(c *comparison, run *app.Run) {
 	if !s.policy.Await {
 		return
 	}
-	var waiting []string
-	broken := false
-	for _, item := range c.items {
-		if item.Aside || item.Settled == plan.Ready {
-			continue
-		}
-		h := c.health[item.Key()]
-		waiting = append(waiting, fmt.Sprintf("%s: %s %s", item.Key(), h.Code, h.Message))
-		broken = broken || item.Settled == plan.Broken
-	}
+	waiting, broken := s.unhealthy(c)
 	if len(waiting) == 0 {
 		s.mem.since = time.Time{}
 		return
@@ -131,4 +122,37 @@ func (s *session) awaitHealth(c *comparison, run *app.Run) {
 		s.out.Waiting = fmt.Sprintf("Running health checks for revision %s with a timeout of %s", s.out.Revision, s.policy.Timeout)
 		s.again(left)
 	}
+}
+
+// unhealthy lists what is waited for, and whether waiting can end at all.
+func (s *session) unhealthy(c *comparison) (waiting []string, broken bool) {
+	note := func(key object.Key, settled plan.Settled, state string) {
+		if settled != plan.Ready {
+			waiting = append(waiting, fmt.Sprintf("%s: %s", key, state))
+			broken = broken || settled == plan.Broken
+		}
+	}
+	for _, entry := range s.policy.Awaited {
+		live, found := s.cluster.Live(entry.Key)
+		if !found {
+			entry.Key.Namespace = "" // its kind may live in no namespace
+			live, found = s.cluster.Live(entry.Key)
+		}
+		if !found {
+			note(entry.Key, plan.Pending, "NotFound")
+			continue
+		}
+		vitals := assess.VitalsOf(live)
+		note(entry.Key, vitals.Settled(s.traits.Order), string(vitals.Health.Code)+" "+vitals.Health.Message)
+	}
+	if len(s.policy.Awaited) > 0 {
+		return waiting, broken
+	}
+	for _, item := range c.items {
+		if !item.Aside {
+			h := c.health[item.Key()]
+			note(item.Key(), item.Settled, string(h.Code)+" "+h.Message)
+		}
+	}
+	return waiting, broken
 }

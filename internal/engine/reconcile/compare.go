@@ -118,6 +118,9 @@ func (s *session) serve(ctx context.Context, c *comparison, owned object.Invento
 	for _, e := range owned {
 		ask(e.Key.GroupKind(), e.Version)
 	}
+	for _, e := range s.policy.Awaited {
+		ask(e.Key.GroupKind(), e.Version)
+	}
 	if s.policy.CreateNamespace {
 		ask(namespaceKind, "v1")
 	}
@@ -322,6 +325,9 @@ func (s *session) takeStock(c *comparison, owned object.Inventory) {
 		}
 	}
 	c.inventory = object.NewInventory(entries)
+	for _, e := range s.policy.Awaited {
+		keys = append(keys, e.Key)
+	}
 	s.cluster.Claim(s.app.ID, keys)
 }
 
