@@ -57,13 +57,20 @@ func (fluxDialect) Declare(obj *unstructured.Unstructured, others []*unstructure
 		decoded.Source.URL, decoded.Source.Ref = repo.URL, repo.Ref
 		decoded.Problems = append(decoded.Problems, repo.Problems...)
 	}
+	var alone map[object.Key]bool
 	return cli.Declaration{
 		App: decoded, Warnings: warnings, Manager: flux.Manager, Takeover: flux.Takeover, Order: plan.ByStage, Strict: true,
 		Prepare: func(ms []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
+			alone = flux.LeftAlone(ms, namespaced)
 			return flux.Prepare(k, ms, namespaced)
 		},
-		Owner:         func(live *unstructured.Unstructured) (app.ID, bool) { return flux.Owner(live.GetLabels()) },
-		KeepOnPrune:   flux.KeepOnPrune,
+		Owner: func(live *unstructured.Unstructured) (app.ID, bool) { return flux.Owner(live.GetLabels()) },
+		KeepOnPrune: func(live *unstructured.Unstructured) string {
+			if alone[object.KeyOf(live)] {
+				return "the source asks for the object to be left alone"
+			}
+			return flux.KeepOnPrune(live)
+		},
 		PruneWave:     func(live *unstructured.Unstructured) (int, bool) { return plan.Stage(object.KeyOf(live)), false },
 		IgnoresExtra:  func(*unstructured.Unstructured) bool { return !k.Spec.Prune },
 		IgnoresHealth: func(*unstructured.Unstructured) bool { return false },

@@ -22,7 +22,7 @@ import (
 func Prepare(k *kustomizev1.Kustomization, manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
 	var items []plan.Item
 	for _, m := range manifests {
-		if leftAlone(m.Object) {
+		if HandsOff(m.Object) {
 			continue
 		}
 		mode := m.Object.GetAnnotations()[annotateSSA]
@@ -52,8 +52,9 @@ func Prepare(k *kustomizev1.Kustomization, manifests []object.Manifest, namespac
 	return items, nil, nil
 }
 
-// leftAlone reports whether a declared object asks to be neither applied nor pruned.
-func leftAlone(obj *unstructured.Unstructured) bool {
+// HandsOff reports whether an object, declared or live, asks to be neither
+// applied nor pruned.
+func HandsOff(obj *unstructured.Unstructured) bool {
 	notes := obj.GetAnnotations()
 	return disabled(notes[annotateRec], obj.GetLabels()[annotateRec]) || strings.EqualFold(notes[annotateSSA], kustomizev1.IgnoreValue)
 }
@@ -64,7 +65,7 @@ func leftAlone(obj *unstructured.Unstructured) bool {
 func LeftAlone(manifests []object.Manifest, namespaced func(object.Key) bool) map[object.Key]bool {
 	keys := map[object.Key]bool{}
 	for _, m := range manifests {
-		if !leftAlone(m.Object) {
+		if !HandsOff(m.Object) {
 			continue
 		}
 		key := m.Key()

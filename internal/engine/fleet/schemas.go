@@ -34,6 +34,7 @@ type Schemas struct {
 	set     *core.Set
 	read    map[schema.GroupVersion]bool
 	missing map[schema.GroupVersion]time.Time
+	reading map[schema.GroupVersion]chan struct{} // closed when that read is over
 }
 
 // NewSchemas returns an empty memory; now may be nil for time.Now.
@@ -44,20 +45,41 @@ func NewSchemas(documents Documents, now func() time.Time) *Schemas {
 	return &Schemas{
 		documents: documents, now: now, set: &core.Set{},
 		read: map[schema.GroupVersion]bool{}, missing: map[schema.GroupVersion]time.Time{},
+		reading: map[schema.GroupVersion]chan struct{}{},
 	}
 }
 
-// Get returns a set that knows gv, reading its document the first time.
+// Get returns a set that knows gv, reading its document the first time. Callers
+// who need the same document wait for one read; others do not wait for it.
 func (s *Schemas) Get(ctx context.Context, gv schema.GroupVersion) (*core.Set, error) {
+	for {
+		s.mu.Lock()
+		if at, ok := s.missing[gv]; s.read[gv] || ok && s.now().Sub(at) < missingFor {
+			defer s.mu.Unlock()
+			return s.set, nil
+		}
+		over, reading := s.reading[gv]
+		if !reading {
+			s.reading[gv] = make(chan struct{})
+			s.mu.Unlock()
+			return s.load(ctx, gv)
+		}
+		s.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("types of %s: %w", gv, ctx.Err())
+		}
+	}
+}
+
+// load reads a document for all who wait for it.
+func (s *Schemas) load(ctx context.Context, gv schema.GroupVersion) (*core.Set, error) {
+	doc, err := s.documents.Document(ctx, gv)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.read[gv] {
-		return s.set, nil
-	}
-	if at, ok := s.missing[gv]; ok && s.now().Sub(at) < missingFor {
-		return s.set, nil
-	}
-	doc, err := s.documents.Document(ctx, gv)
+	close(s.reading[gv])
+	delete(s.reading, gv)
 	if err != nil {
 		s.missing[gv] = s.now()
 		return nil, fmt.Errorf("types of %s: %w", gv, err)

@@ -114,6 +114,8 @@ func (a *application) KeepOnDelete(live *unstructured.Unstructured) string {
 func (a *application) PruneWave(live *unstructured.Unstructured) (int, bool) {
 	return argo.PruneWave(live)
 }
+func (a *application) HandsOff(*unstructured.Unstructured) bool { return false }
+
 func (a *application) IgnoresExtra(live *unstructured.Unstructured) bool {
 	return argo.IgnoresExtra(live)
 }

@@ -233,6 +233,10 @@ func (s *session) validate(ctx context.Context, item *plan.Item) error {
 func (s *session) look(ctx context.Context, item *plan.Item, live *unstructured.Unstructured, desired diff.Digest, before *standing) (*standing, error) {
 	now := &standing{uid: string(live.GetUID()), version: live.GetResourceVersion(), desired: desired, vitals: assess.VitalsOf(live)}
 	now.owner, _ = s.subject.Owner(live)
+	if s.subject.HandsOff(live) {
+		now.verdict = plan.Same
+		return now, nil
+	}
 	owned, ours := diff.Owned(live, s.traits.Manager)
 	if before != nil && before.uid == now.uid && before.desired == desired && before.verdict == plan.Same && ours && before.owned == owned {
 		now.verdict, now.owned = plan.Same, owned

@@ -158,6 +158,8 @@ func (k *kustomization) PruneWave(live *unstructured.Unstructured) (int, bool) {
 	return plan.Stage(object.KeyOf(live)), false
 }
 
+func (k *kustomization) HandsOff(live *unstructured.Unstructured) bool { return flux.HandsOff(live) }
+
 func (k *kustomization) IgnoresExtra(*unstructured.Unstructured) bool  { return !k.obj.Spec.Prune }
 func (k *kustomization) IgnoresHealth(*unstructured.Unstructured) bool { return false }
 func (k *kustomization) IgnoredFields(object.Key) []string             { return nil }

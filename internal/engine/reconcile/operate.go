@@ -267,7 +267,7 @@ func (s *session) preflight(run *app.Run, found *comparison) string {
 func (s *session) planInput(run *app.Run, found *comparison) plan.Input {
 	in := plan.Input{
 		Order: s.traits.Order, Leftovers: found.leftovers, PruneLast: s.policy.PruneLast,
-		Prune: run.Operation.Prune, Only: run.Operation.Only, Adopt: s.traits.Adopts || len(run.Operation.Only) == 0,
+		Prune: run.Operation.Prune && (!s.policy.PruneNever || s.app.Policy.PruneNever), Only: run.Operation.Only, Adopt: s.traits.Adopts || len(run.Operation.Only) == 0,
 	}
 	for _, item := range found.items {
 		if _, unknown := found.unknown[item.Key()]; unknown {

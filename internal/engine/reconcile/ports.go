@@ -60,6 +60,7 @@ type Subject interface {
 	KeepOnPrune(live *unstructured.Unstructured) string
 	KeepOnDelete(live *unstructured.Unstructured) string
 	PruneWave(live *unstructured.Unstructured) (wave int, last bool)
+	HandsOff(live *unstructured.Unstructured) bool // the live object asks not to be touched
 	IgnoresExtra(live *unstructured.Unstructured) bool
 	IgnoresHealth(obj *unstructured.Unstructured) bool
 	IgnoredFields(key object.Key) []string // JSON pointers that do not count as differences
