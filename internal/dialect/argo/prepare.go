@@ -53,6 +53,7 @@ func (s Settings) Prepare(a app.Application, manifests []object.Manifest, namesp
 
 func (s Settings) item(a app.Application, m object.Manifest, namespaced func(object.Key) bool) (plan.Item, error) {
 	obj := m.Object.DeepCopy()
+	object.FoldStringData(obj)
 	switch {
 	case !namespaced(m.Key()):
 		unstructured.RemoveNestedField(obj.Object, "metadata", "namespace")

@@ -30,6 +30,7 @@ func Prepare(k *kustomizev1.Kustomization, manifests []object.Manifest, namespac
 			return nil, nil, condition.Newf(condition.NotSupported, "%s in %s: annotation %s: %q is not supported by this version", m.Key(), m.Origin.File, annotateSSA, mode)
 		}
 		obj := m.Object.DeepCopy()
+		object.FoldStringData(obj)
 		switch {
 		case !namespaced(m.Key()):
 			unstructured.RemoveNestedField(obj.Object, "metadata", "namespace")
