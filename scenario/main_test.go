@@ -47,12 +47,14 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() {
-		if shared.world != nil {
-			shared.world.close()
+	code := m.Run()
+	if shared.world != nil {
+		if err := shared.world.close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
 		}
-	}()
-	return m.Run()
+	}
+	return code
 }
 
 // build makes the binaries, or takes those that the environment names.

@@ -113,7 +113,9 @@ func setup(env *testscript.Env) error {
 		if failed, ok := env.T().(testscript.TFailed); ok && failed.Failed() && s.world != nil {
 			env.T().Log(s.report())
 		}
-		s.tidy()
+		if err := s.tidy(); err != nil {
+			env.T().Fatal(err)
+		}
 	})
 	return nil
 }
@@ -192,15 +194,16 @@ func (s *story) private(c *call) error {
 }
 
 // tidy removes what would keep plumbd busy after the end of the story.
-func (s *story) tidy() {
+func (s *story) tidy() error {
 	switch {
 	case s.world == nil:
 	case s.own:
-		s.world.close()
-		<-privates
+		defer func() { <-privates }()
+		return s.world.close()
 	default:
 		s.world.forget(s.ns)
 	}
+	return nil
 }
 
 // process PLUMBD-OR-SANDBOX names a process of the story's own world.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ func newWorld(flags []string) (*world, error) {
 	w := &world{dir: dir, flags: flags}
 	if err := w.start(); err != nil {
 		log, _ := os.ReadFile(w.path("plumbd.log"))
-		w.close()
+		_ = w.close()
 		return nil, fmt.Errorf("%w\n%s", err, tail(string(log), 20))
 	}
 	return w, nil
@@ -144,17 +145,29 @@ func (w *world) startPlumbd() error {
 	})
 }
 
-// close ends everything and removes what it left.
-func (w *world) close() {
+// close ends everything, removes what it left, and fails when plumbd wrote down
+// a data race or a panic on the way.
+func (w *world) close() error {
 	for _, p := range []*process{w.plumbd, w.sandbox} {
 		if p != nil {
 			_ = p.stop()
 		}
 	}
-	if w.log != nil {
-		_ = w.log.Close()
+	defer os.RemoveAll(w.dir)
+	if w.log == nil {
+		return nil
 	}
-	_ = os.RemoveAll(w.dir)
+	_ = w.log.Close()
+	text, err := os.ReadFile(w.path("plumbd.log"))
+	if err != nil {
+		return err
+	}
+	for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "Observed a panic"} {
+		if _, rest, found := strings.Cut(string(text), sign); found {
+			return fmt.Errorf("plumbd's log: %s%s", sign, rest[:min(len(rest), 8000)])
+		}
+	}
+	return nil
 }
 
 // deadline is how long anything may take: far longer than it does.
