@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Masterminds/sprig/v3"
 	"helm.sh/helm/v4/pkg/chart/common"
 	commonutil "helm.sh/helm/v4/pkg/chart/common/util"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -24,6 +25,7 @@ import (
 	"helm.sh/helm/v4/pkg/engine"
 
 	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/render/impure"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -88,8 +90,8 @@ func (j *job) render() (render.Result, error) {
 	if err := j.ctx.Err(); err != nil {
 		return render.Result{}, err
 	}
-	impure := newImpurity()
-	texts, err := engine.Engine{CustomTemplateFuncs: impure.functions()}.RenderWithContext(j.ctx, ch, top)
+	watch := impure.New()
+	texts, err := engine.Engine{CustomTemplateFuncs: watch.Functions(sprig.TxtFuncMap())}.RenderWithContext(j.ctx, ch, top)
 	if err != nil {
 		return render.Result{}, fmt.Errorf("chart %q: %s", ch.Name(), oneLine(err))
 	}
@@ -100,7 +102,7 @@ func (j *job) render() (render.Result, error) {
 	if err != nil {
 		return render.Result{}, err
 	}
-	return render.Result{Tool: render.Helm, Manifests: manifests, Warnings: j.warnings, Impure: impure.reason(), Digest: render.Digest(manifests)}, nil
+	return render.Result{Tool: render.Helm, Manifests: manifests, Warnings: j.warnings, Impure: watch.Reason(), Digest: render.Digest(manifests)}, nil
 }
 
 // prepare turns off what the values turn off and returns what templates see.

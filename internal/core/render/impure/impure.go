@@ -1,4 +1,10 @@
-package helm
+// Package impure tells whether a template's result may be another one next time.
+//
+// In go the functions that templates may call; out come the same functions, which
+// now note when one of them reads the clock or random numbers, and the reason to
+// give for not keeping the result. Functions whose results come in random order are
+// replaced by ones that sort. The package never calls a function by itself.
+package impure
 
 import (
 	"maps"
@@ -8,33 +14,32 @@ import (
 	"sync"
 	"text/template"
 	"time"
-
-	"github.com/Masterminds/sprig/v3"
 )
 
-// impurity notes which functions a render called whose results differ from one
-// call to the next.
-type impurity struct {
+// Watch notes which functions one render called whose results differ from one call
+// to the next. It is safe for concurrent use.
+type Watch struct {
 	mu   sync.Mutex
 	used map[string]bool
 }
 
-func newImpurity() *impurity { return &impurity{used: map[string]bool{}} }
+// New returns a Watch that has noted nothing.
+func New() *Watch { return &Watch{used: map[string]bool{}} }
 
-// reason returns why the render may come out differently next time.
-func (i *impurity) reason() string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if len(i.used) == 0 {
+// Reason returns why the render may come out differently next time, "" if it will not.
+func (w *Watch) Reason() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.used) == 0 {
 		return ""
 	}
-	return "the chart uses " + strings.Join(slices.Sorted(maps.Keys(i.used)), ", ")
+	return "the chart uses " + strings.Join(slices.Sorted(maps.Keys(w.used)), ", ")
 }
 
-func (i *impurity) note(name string) {
-	i.mu.Lock()
-	i.used[name] = true
-	i.mu.Unlock()
+func (w *Watch) note(name string) {
+	w.mu.Lock()
+	w.used[name] = true
+	w.mu.Unlock()
 }
 
 // always are the functions that read the clock or random numbers.
@@ -51,14 +56,14 @@ var dates = map[string]int{
 	"date": 1, "dateInZone": 1, "date_in_zone": 1, "htmlDate": 0, "htmlDateInZone": 0,
 }
 
-// functions wraps the impure ones. It also replaces those whose results come in
-// random order by ones that sort, which changes nothing that could be relied on.
-func (i *impurity) functions() template.FuncMap {
-	all := sprig.TxtFuncMap()
+// Functions wraps the impure ones of all and returns them. It also replaces those
+// whose results come in random order by ones that sort, which changes nothing that
+// could be relied on.
+func (w *Watch) Functions(all template.FuncMap) template.FuncMap {
 	out := template.FuncMap{"keys": sortedKeys, "values": sortedValues}
 	for _, name := range always {
 		if f, has := all[name]; has {
-			out[name] = wrap(f, func([]reflect.Value) { i.note(name) })
+			out[name] = wrap(f, func([]reflect.Value) { w.note(name) })
 		}
 	}
 	for name, place := range dates {
@@ -68,7 +73,7 @@ func (i *impurity) functions() template.FuncMap {
 		}
 		out[name] = wrap(f, func(args []reflect.Value) {
 			if place < len(args) && !isDate(args[place]) {
-				i.note(name)
+				w.note(name)
 			}
 		})
 	}
