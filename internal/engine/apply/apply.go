@@ -106,13 +106,22 @@ func write(ctx context.Context, w Writer, job Job, s plan.Step) (*unstructured.U
 	if err == nil && plan.IsCRD(s.Key) && !job.DryRun {
 		err = w.Established(ctx, s.Key.Name)
 	}
-	switch {
-	case err == nil:
-		return live, nil
-	case !s.Force && immutable(err):
-		return nil, &stepError{text: failed(s, err).Error() + "; undo the change, or allow force to have the object deleted and created anew", cause: err}
+	if err != nil {
+		return nil, &stepError{text: failed(s, err).Error() + wayOut(s, err), cause: err}
 	}
-	return nil, failed(s, err)
+	return live, nil
+}
+
+// wayOut says what to do about an error where the server's words do not.
+func wayOut(s plan.Step, err error) string {
+	var status apierrors.APIStatus
+	switch {
+	case !s.Force && immutable(err):
+		return "; undo the change, or allow force to have the object deleted and created anew"
+	case apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces":
+		return "; declare that namespace in the source, create it, or let the sync policy create it"
+	}
+	return ""
 }
 
 // immutable reports whether the server refused because a field cannot be
