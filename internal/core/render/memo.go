@@ -96,9 +96,15 @@ func (m *Memo) Render(ctx context.Context, req Request, tree source.Tree, r Rend
 		}
 		f, mine := m.board(key, tree)
 		if mine {
-			f.result, f.err = m.render(ctx, req, tree, r)
+			outcome := Remembered // by a flight that landed in between
+			if res, err, ok := m.recall(key, tree); ok {
+				f.result, f.err = res, err
+			} else {
+				f.result, f.err = m.render(ctx, req, tree, r)
+				outcome = Rendered
+			}
 			m.land(key, tree, f)
-			return f.result, Rendered, f.err
+			return f.result, outcome, f.err
 		}
 		select {
 		case <-ctx.Done():
