@@ -86,6 +86,7 @@ type Resource struct {
 	Health  *health.Status
 	Prune   bool // live, owned, and no longer in the source
 	Wave    int
+	Claimed bool   // another application's mark is on it
 	Reason  string // why it is out of sync; empty when it is not
 }
 

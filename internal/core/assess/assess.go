@@ -117,6 +117,7 @@ type State struct {
 	Leftovers []plan.Leftover
 	Health    map[object.Key]health.Status // of live objects whose health counts
 	Unknown   map[object.Key]bool          // objects that cannot be looked at at present
+	Claimed   map[object.Key]bool          // objects that carry another application's mark
 	Ignored   map[object.Key]bool          // leftovers that leave the application in sync
 }
 
@@ -170,6 +171,7 @@ func Judge(s State) Verdict {
 
 func (s State) resource(item plan.Item) app.Resource {
 	r := app.Resource{Key: item.Key(), Version: item.Object.GroupVersionKind().Version, Sync: app.Synced, Wave: item.Wave}
+	r.Claimed = s.Claimed[r.Key]
 	if h, rated := s.Health[r.Key]; rated {
 		r.Health = &h
 	}

@@ -147,12 +147,16 @@ func prunesNeedPermission(in Input) (Verdict, bool) {
 	case !in.Policy.Prune:
 		return rest("only prunes are left and pruning is off")
 	}
-	return rest("only leftovers that have to stay are left")
+	return rest("only objects that have to stay as they are differ")
 }
 
 // actionable reports whether an operation could bring an object in sync: a
-// leftover that has to stay remains as it is, however often it is tried.
+// leftover that has to stay remains as it is, however often it is tried. A
+// repair takes nothing from another application: the two would go on for ever.
 func actionable(in Input, r app.Resource) bool {
+	if r.Claimed && attempted(in) {
+		return false
+	}
 	return r.Sync == app.OutOfSync && (!r.Prune || (in.Policy.Prune && r.Reason == ""))
 }
 

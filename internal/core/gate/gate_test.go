@@ -166,6 +166,16 @@ func TestDecideNew(t *testing.T) {
 			gate.Input{Policy: full, Sync: app.Synced, Run: run(app.Succeeded, nil), Resources: resources(synced("a"))},
 			gate.Verdict{Reason: "in sync"},
 		},
+		"taken by another": {
+			"a repair takes nothing from another application",
+			gate.Input{Policy: full, Run: run(app.Succeeded, nil), Resources: resources(app.Resource{Key: key("ConfigMap", "a"), Sync: app.OutOfSync, Claimed: true})},
+			gate.Verdict{Reason: "only objects that have to stay as they are differ"},
+		},
+		"claimed at a new revision": {
+			"a new revision is applied in full",
+			gate.Input{Policy: full, Run: run(app.Succeeded, nil), Revision: second, Resources: resources(app.Resource{Key: key("ConfigMap", "a"), Sync: app.OutOfSync, Claimed: true})},
+			gate.Verdict{Start: &app.Operation{Revision: second.ID, Automatic: true, Prune: true, Retry: full.Retry}},
+		},
 		"synced without a record": {
 			"the record of the operation was lost in a crash: it is written by one that changes nothing",
 			gate.Input{Policy: full, Sync: app.Synced, Resources: resources(synced("a"))},
@@ -189,7 +199,7 @@ func TestDecideNew(t *testing.T) {
 		"only held leftovers": {
 			"leftovers that have to stay start nothing, for nothing would come of it",
 			gate.Input{Policy: full, Run: run(app.Succeeded, nil), Resources: resources(synced("a"), kept("b"))},
-			gate.Verdict{Reason: "only leftovers that have to stay are left"},
+			gate.Verdict{Reason: "only objects that have to stay as they are differ"},
 		},
 		"held leftovers and more": {
 			"a repair leaves them out",

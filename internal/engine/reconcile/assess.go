@@ -27,7 +27,7 @@ func (s *session) fresh(e coreapply.Event) *standing {
 
 // assess derives what users see from a comparison.
 func (s *session) assess(c *comparison) {
-	state := assess.State{Items: c.items, Leftovers: c.leftovers, Health: c.health, Ignored: c.extra, Unknown: map[object.Key]bool{}}
+	state := assess.State{Items: c.items, Leftovers: c.leftovers, Health: c.health, Ignored: c.extra, Claimed: c.claimed, Unknown: map[object.Key]bool{}}
 	for key := range c.unknown {
 		state.Unknown[key] = true
 	}

@@ -30,6 +30,7 @@ type comparison struct {
 	unknown   map[object.Key]error // objects whose kind cannot be looked at at present
 	extra     map[object.Key]bool  // leftovers that do not count
 	shared    []string             // objects that other applications claim
+	claimed   map[object.Key]bool  // the same
 	images    []string
 	invalid   []error // objects that the API server would refuse whatever is live
 	drifted   int
@@ -41,7 +42,7 @@ func (s *session) compare(ctx context.Context, items []plan.Item) (*comparison, 
 	started := time.Now()
 	c := &comparison{
 		items: slices.Clone(items), health: map[object.Key]health.Status{},
-		unknown: map[object.Key]error{}, extra: map[object.Key]bool{},
+		unknown: map[object.Key]error{}, extra: map[object.Key]bool{}, claimed: map[object.Key]bool{},
 	}
 	err := s.compareAll(ctx, c)
 	s.options.Recorder.Stage("diff", time.Since(started), err)
@@ -186,6 +187,7 @@ func (s *session) stand(ctx context.Context, c *comparison, item *plan.Item, kin
 		}
 	}
 	if known.owner != (app.ID{}) && known.owner != s.app.ID {
+		c.claimed[key] = true
 		c.shared = append(c.shared, fmt.Sprintf("%s/%s is part of applications %s and %s", key.Kind, key.Name, s.app.ID, known.owner))
 	}
 	c.images = append(c.images, known.vitals.Images...)
