@@ -16,6 +16,7 @@ const (
 	FailedAuth     FailureKind = "Auth"     // the server does not let these credentials in
 	FailedNotFound FailureKind = "NotFound" // no such repository, reference or commit; some servers say so to strangers too
 	FailedNetwork  FailureKind = "Network"  // the server cannot be reached or broke off
+	FailedServer   FailureKind = "Server"   // the server is there and reports a failure of its own
 	FailedTimeout  FailureKind = "Timeout"  // the server went silent, or took too long in all
 	FailedTLS      FailureKind = "TLS"      // certificates do not fit
 	FailedHostKey  FailureKind = "HostKey"  // the ssh server is not the one that known_hosts names
@@ -50,6 +51,7 @@ var headlines = map[FailureKind]string{
 	FailedAuth:     "access denied",
 	FailedNotFound: "not found",
 	FailedNetwork:  "connection lost",
+	FailedServer:   "server error",
 	FailedTimeout:  "timed out",
 	FailedTLS:      "certificate not accepted",
 	FailedHostKey:  "host key not accepted",
@@ -77,7 +79,8 @@ var rules = []struct {
 	{FailedAuth, regexp.MustCompile(`(?i)authentication failed|could not read (username|password)|terminal prompts disabled|returned error: 40[137]|permission denied|access denied|invalid credentials|invalid username|support for password authentication was removed`)},
 	{FailedNotFound, regexp.MustCompile(`(?i)repository.*not found|returned error: 4(04|10)|does not appear to be a git repository|repository .*does not exist|no such (repository|file)|couldn't find remote ref|not our ref|unadvertised object|project you were looking for could not be found|error: 404`)},
 	{FailedProtocol, regexp.MustCompile(`(?i)not valid: is this a git repository|bad line length|protocol error|invalid index-pack|fsck error|pack has bad|pack is corrupted|inflate returned|pack signature mismatch|index-pack failed|mismatched algorithms|unknown object format|transport '.*' not allowed|bad pack|invalid pack|unexpected (http|flush|response)|expected (flush|response|packfile|service)|returned error: 3\d\d|malformed|unresolved deltas|did not send all necessary objects|refusing to (fetch|create)|dumb http|unable to update url base|missing blob|missing tree`)},
-	{FailedNetwork, regexp.MustCompile(`(?i)could not resolve|failed to connect|connection (refused|timed out|reset|closed)|network is unreachable|no route to host|operation timed out|early eof|rpc failed|hung up|empty reply|couldn't connect|transfer closed|recv failure|send failure|returned error: 5\d\d|returned error: 429|proxy|kex_exchange_identification|unexpected disconnect|broken pipe|partial file|end of file`)},
+	{FailedServer, regexp.MustCompile(`(?i)returned error: (5\d\d|429)`)},
+	{FailedNetwork, regexp.MustCompile(`(?i)could not resolve|failed to connect|connection (refused|timed out|reset|closed)|network is unreachable|no route to host|operation timed out|early eof|rpc failed|hung up|empty reply|couldn't connect|transfer closed|recv failure|send failure|proxy|kex_exchange_identification|unexpected disconnect|broken pipe|partial file|end of file`)},
 }
 
 // Classify turns what git printed into an error; err is how git ended. The address
@@ -93,6 +96,9 @@ func Classify(r Remote, a Address, output string, err error) *FetchError {
 			break
 		}
 	}
+	if failure.Kind == FailedAuth && prompted.MatchString(text) {
+		lines = []string{a.Auth.refused()}
+	}
 	failure.Detail = hide(strings.Join(lines[:min(len(lines), 2)], "; "), a.Auth.Secrets())
 	if failure.Detail == "" {
 		failure.Kind, failure.Detail = FailedNetwork, fmt.Sprintf("git ended without a word: %v", err)
@@ -104,6 +110,21 @@ func Classify(r Remote, a Address, output string, err error) *FetchError {
 }
 
 const maxDetail = 400 // bytes
+
+// prompted is what git says when it would ask a person for credentials: it has
+// none, or those it has were refused.
+var prompted = regexp.MustCompile(`(?i)could not read (username|password)|terminal prompts disabled`)
+
+// refused says in words which of the two it was.
+func (a Auth) refused() string {
+	switch {
+	case a.BearerToken != "":
+		return "the server refused the token"
+	case a.Username != "" || a.Password != "":
+		return "the server refused the user name and password"
+	}
+	return "the server asks for credentials, and none are known for this repository"
+}
 
 // progress and advice that say nothing about the cause.
 var idle = regexp.MustCompile(`(?i)^(remote: )?(counting|compressing|enumerating|total|receiving|resolving|writing|finding) |^from |^ [*+ =t-] |^please make sure|^and the repository exists|^hint:|^warning: (permanently added|redirecting)|^remote: *$|^=+$|^@+$|^it is also possible|^someone could be|^@ +warning`)

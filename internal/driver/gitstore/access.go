@@ -71,7 +71,7 @@ func (m *member) remember(outcome error, extra []string) {
 	case failure.Kind == gitremote.FailedAuth || failure.Kind == gitremote.FailedNotFound:
 		m.rewriteAccess(func(lines []string, _ string) []string { return lines })
 	case before:
-	case failure.Kind == gitremote.FailedNetwork || failure.Kind == gitremote.FailedTimeout || failure.Kind == gitremote.FailedTLS || failure.Kind == gitremote.FailedDisk:
+	case failure.Kind == gitremote.FailedNetwork || failure.Kind == gitremote.FailedServer || failure.Kind == gitremote.FailedTimeout || failure.Kind == gitremote.FailedTLS || failure.Kind == gitremote.FailedDisk:
 		m.recall(extra)
 	}
 }

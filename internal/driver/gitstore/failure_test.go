@@ -48,9 +48,9 @@ func TestFailuresKeepWhatWasThere(t *testing.T) {
 		"403":        {status(403, "<h1>Forbidden</h1>"), gitremote.FailedAuth},
 		"404":        {status(404, ""), gitremote.FailedNotFound},
 		"410":        {status(410, ""), gitremote.FailedNotFound},
-		"429":        {status(429, ""), gitremote.FailedNetwork},
-		"500":        {status(500, ""), gitremote.FailedNetwork},
-		"503":        {status(503, ""), gitremote.FailedNetwork},
+		"429":        {status(429, ""), gitremote.FailedServer},
+		"500":        {status(500, ""), gitremote.FailedServer},
+		"503":        {status(503, ""), gitremote.FailedServer},
 		"a web page": {status(200, "<html>please log in</html>"), gitremote.FailedProtocol},
 		"nothing":    {status(200, ""), gitremote.FailedProtocol},
 		"silence": {func(w http.ResponseWriter, r *http.Request, _ http.Handler) {

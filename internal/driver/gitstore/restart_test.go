@@ -44,12 +44,12 @@ func TestRestartDuringOutage(t *testing.T) {
 	if refs, ok := s.Refs(r); !ok || refs["refs/heads/main"].ID != id {
 		t.Errorf("%v, %v", refs, ok)
 	}
-	if _, err := s.Fetch(t.Context(), r); kindOf(err) != gitremote.FailedNetwork {
+	if _, err := s.Fetch(t.Context(), r); kindOf(err) != gitremote.FailedServer {
 		t.Errorf("a fetch does not say that the server is down: %v", err)
 	}
 	stranger := r
 	stranger.Auth.Password = "another"
-	if _, err := s.Tree(t.Context(), stranger, source.Revision{ID: id}); kindOf(err) != gitremote.FailedNetwork {
+	if _, err := s.Tree(t.Context(), stranger, source.Revision{ID: id}); kindOf(err) != gitremote.FailedServer {
 		t.Errorf("a stranger: %v", err)
 	}
 	s.Close()
@@ -64,7 +64,7 @@ func TestRestartDuringOutage(t *testing.T) {
 		http.Error(w, "down", http.StatusBadGateway)
 	})
 	s = reopen()
-	if _, err := s.Tree(t.Context(), r, source.Revision{ID: id}); kindOf(err) != gitremote.FailedNetwork {
+	if _, err := s.Tree(t.Context(), r, source.Revision{ID: id}); kindOf(err) != gitremote.FailedServer {
 		t.Errorf("access was taken away before the outage: %v", err)
 	}
 	s.Close()
