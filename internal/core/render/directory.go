@@ -118,6 +118,12 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 			}
 			continue
 		}
+		if e.Type() == source.ModeSubmodule {
+			if err := w.submodule(name); err != nil {
+				return err
+			}
+			continue
+		}
 		if !w.wanted(name) {
 			continue
 		}
@@ -136,15 +142,37 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 	return nil
 }
 
+// submodule refuses to pass over a submodule that would have been descended
+// into: what it declares may be running, and would look as if it had left.
+func (w *walk) submodule(name string) error {
+	if !w.opts.Recurse || w.excluded(name) {
+		return nil
+	}
+	_, err := w.tree.ReadDir(name)
+	if err == nil {
+		err = fmt.Errorf("path %q: %w", name, source.ErrSpecialFile)
+	}
+	return fmt.Errorf("%w; or leave it out with directory.exclude %q", err, w.relative(name))
+}
+
+// relative returns a name as the patterns see it.
+func (w *walk) relative(name string) string {
+	if w.root == "." {
+		return name
+	}
+	return strings.TrimPrefix(name, w.root+"/")
+}
+
+func (w *walk) excluded(name string) bool {
+	return w.exclude != nil && w.exclude.MatchString(w.relative(name))
+}
+
 // wanted decides by name alone.
 func (w *walk) wanted(name string) bool {
-	rel := name
-	if w.root != "." {
-		rel = strings.TrimPrefix(name, w.root+"/")
-	}
-	if w.exclude != nil && w.exclude.MatchString(rel) {
+	if w.excluded(name) {
 		return false
 	}
+	rel := w.relative(name)
 	if w.include != nil && !w.include.MatchString(rel) {
 		return false
 	}

@@ -69,6 +69,11 @@ func (g *generator) walk(dir string) error {
 			}
 			continue
 		}
+		if e.Type() == source.ModeSubmodule { // what it declares may be running, and would look as if it had left
+			if _, err := g.tree.ReadDir(name); err != nil {
+				return fmt.Errorf("%w; add a kustomization.yaml that names what is to be applied", err)
+			}
+		}
 		if ext := path.Ext(name); ext != ".yaml" && ext != ".yml" {
 			continue
 		}
