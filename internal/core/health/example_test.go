@@ -29,11 +29,11 @@ func Example() {
 	progress, why := health.Wait(rollingDeployment())
 	fmt.Println(progress, "-", why)
 
-	fmt.Println(health.Aggregate(health.Healthy, status.Code))
+	fmt.Println(health.Worse(status.Code, health.Healthy))
 	// Output:
 	// true Progressing - 2 of 5 replicas available
 	// InProgress - 2 of 5 replicas available
-	// Progressing
+	// true
 }
 
 func BenchmarkAssess(b *testing.B) {

@@ -2,7 +2,7 @@
 //
 // In goes one live object; out come a verdict with a message that tells the
 // user where to look (Assess), and whether waiting for the object can end
-// (Wait). Aggregate combines the verdicts of many objects. The package never
+// (Wait). Worse orders the verdicts of many objects. The package never
 // reads a cluster, a clock or another object, and never panics on an object
 // that is malformed.
 package health
@@ -85,17 +85,6 @@ func rank(c Code) int {
 
 // Worse reports whether a is worse than b.
 func Worse(a, b Code) bool { return rank(a) > rank(b) }
-
-// Aggregate returns the worst verdict, and Healthy for none.
-func Aggregate(codes ...Code) Code {
-	worst := Healthy
-	for _, c := range codes {
-		if Worse(c, worst) {
-			worst = order[rank(c)]
-		}
-	}
-	return worst
-}
 
 // maxMessage bounds a message, in bytes: it travels in every status.
 const maxMessage = 1024

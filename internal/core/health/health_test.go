@@ -177,26 +177,6 @@ func TestWorse(t *testing.T) {
 	}
 }
 
-func TestAggregate(t *testing.T) {
-	for name, tc := range map[string]struct {
-		reason string
-		in     []health.Code
-		want   health.Code
-	}{
-		"none":     {"nothing to be ill", nil, health.Healthy},
-		"one":      {"as it is", []health.Code{health.Suspended}, health.Suspended},
-		"worst":    {"order does not matter", []health.Code{health.Degraded, health.Healthy, health.Missing}, health.Degraded},
-		"unheard":  {"a foreign verdict counts as Unknown", []health.Code{"Fine", health.Healthy}, health.Unknown},
-		"progress": {"progress outranks suspension", []health.Code{health.Suspended, health.Progressing}, health.Progressing},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, health.Aggregate(tc.in...)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
-			}
-		})
-	}
-}
-
 func TestMessageIsOneBoundedLine(t *testing.T) {
 	obj := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "example.com/v1", "kind": "Thing",
