@@ -211,11 +211,11 @@ func (c *cluster) takeOver(ctx context.Context, as *kube.Cluster, obj *unstructu
 	if len(opts.Takeover) == 0 || opts.DryRun {
 		return nil
 	}
-	live, ok := c.live.Get(object.KeyOf(obj))
+	live, ok := c.live.GetMetadata(object.KeyOf(obj)) // cheaper than the whole object
 	if !ok {
 		return nil
 	}
-	from := updaters(live.GetManagedFields(), opts.Takeover)
+	from := updaters(live.ManagedFields, opts.Takeover)
 	if len(from) == 0 {
 		return nil
 	}
