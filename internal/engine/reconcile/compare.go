@@ -31,6 +31,7 @@ type comparison struct {
 	extra     map[object.Key]bool  // leftovers that do not count
 	shared    []string             // objects that other applications claim
 	claimed   map[object.Key]bool  // the same
+	going     map[object.Key]bool  // desired objects that are being deleted
 	images    []string
 	invalid   []error // objects that the API server would refuse whatever is live
 	drifted   int
@@ -42,7 +43,7 @@ func (s *session) compare(ctx context.Context, items []plan.Item) (*comparison, 
 	started := time.Now()
 	c := &comparison{
 		items: slices.Clone(items), health: map[object.Key]health.Status{},
-		unknown: map[object.Key]error{}, extra: map[object.Key]bool{}, claimed: map[object.Key]bool{},
+		unknown: map[object.Key]error{}, extra: map[object.Key]bool{}, claimed: map[object.Key]bool{}, going: map[object.Key]bool{},
 	}
 	err := s.compareAll(ctx, c)
 	s.options.Recorder.Stage("diff", time.Since(started), err)
@@ -177,6 +178,9 @@ func (s *session) stand(ctx context.Context, c *comparison, item *plan.Item, kin
 		s.mem.items[key] = known
 	}
 	item.Standing, item.Why = known.verdict, known.why
+	if meta.Going {
+		c.going[key] = true
+	}
 	if item.Standing == plan.Differs {
 		c.drifted++
 	}

@@ -189,6 +189,10 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 			return found, err
 		}
 		wave := next(p, done)
+		if keys := leaving(run, found); wave == nil && len(keys) > 0 {
+			run.Message = "waiting for deletion of " + keysText(keys)
+			return found, nil
+		}
 		if wave == nil {
 			s.record(run, found, p)
 			s.finish(run, app.Succeeded, "successfully synced (all tasks run)")
@@ -270,13 +274,29 @@ func (s *session) planInput(run *app.Run, found *comparison) plan.Input {
 		Prune: run.Operation.Prune && (!s.policy.PruneNever || s.app.Policy.PruneNever), Only: run.Operation.Only, Adopt: s.traits.Adopts || len(run.Operation.Only) == 0,
 	}
 	for _, item := range found.items {
-		if _, unknown := found.unknown[item.Key()]; unknown {
+		if _, unknown := found.unknown[item.Key()]; unknown || found.going[item.Key()] {
 			continue
 		}
 		item.Force = item.Force || run.Operation.Force
 		in.Items = append(in.Items, item)
 	}
 	return in
+}
+
+// leaving lists the objects of an operation that somebody is deleting: what is
+// applied to them goes with them, so they are created anew once they are gone.
+func leaving(run *app.Run, found *comparison) []object.Key {
+	if run.Operation.DryRun {
+		return nil
+	}
+	var keys []object.Key
+	for _, item := range found.items {
+		key := item.Key()
+		if found.going[key] && (len(run.Operation.Only) == 0 || slices.ContainsFunc(run.Operation.Only, func(s app.Selector) bool { return s.Matches(key) })) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // next returns the first wave with a step to run that was not run yet.
