@@ -11,6 +11,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
+	"github.com/plumbline-dev/plumbline/internal/engine/apply"
 )
 
 func TestFirstDeploy(t *testing.T) {
@@ -125,6 +126,33 @@ func TestWavesWaitForHealth(t *testing.T) {
 	want(t, "then the next wave follows", []string{"ConfigMap b", "Deployment a"}, w.names())
 	want(t, "", "Succeeded", phase(a))
 	want(t, "images are read from what is live", []string{"nginx:1"}, a.Status.Summary.Images)
+}
+
+// What is applied to an object on its way out goes with it: that is no success.
+func TestObjectOnItsWayOut(t *testing.T) {
+	w := newWorld(t, func(a *v1alpha1.Application) { a.Spec.SyncPolicy.Automated.SelfHeal = nil })
+	w.push("1", configMap("a", "1"))
+	w.reconcile()
+	k := key("ConfigMap", "a")
+	old, _ := w.Live(k)
+	w.holds["a"] = true
+	if err := w.Delete(t.Context(), k, apply.DeleteOptions{UID: string(old.GetUID())}); err != nil {
+		t.Fatal(err)
+	}
+	w.wrote()
+	w.push("2", configMap("a", "2"))
+	a := w.reconcile()
+	want(t, "nothing is applied to it", nil, w.wrote())
+	want(t, "the operation goes on", "Running", phase(a))
+	want(t, "and says for what", "waiting for deletion of /ConfigMap/a", a.Status.OperationState.Message)
+	w.holds["a"] = false
+	if err := w.Delete(t.Context(), k, apply.DeleteOptions{UID: string(old.GetUID())}); err != nil {
+		t.Fatal(err)
+	}
+	a = w.reconcile()
+	want(t, "then it is done", "Succeeded", phase(a))
+	fresh, found := w.Live(k)
+	want(t, "with a new object", true, found && fresh.GetUID() != old.GetUID())
 }
 
 func TestRetries(t *testing.T) {
