@@ -59,7 +59,7 @@ test: build bin/alltests ## every test there is: units, scenarios, drivers and s
 
 .PHONY: scenario
 scenario: build ## whole stories against a real API server
-	PLUMBLINE_SANDBOX=$(CURDIR)/bin/sandbox PLUMBLINE_PLUMBD=$(CURDIR)/bin/plumbd $(GO) test $(TAGS) -count=1 ./scenario/...
+	PLUMBLINE_SANDBOX=$(CURDIR)/bin/sandbox PLUMBLINE_PLUMBD=$(CURDIR)/bin/plumbd PLUMBLINE_PLUMB=$(CURDIR)/bin/plumb $(GO) test $(TAGS) -count=1 ./scenario/...
 
 .PHONY: race
 race: build bin/alltests ## every test under the race detector (needs a C compiler)

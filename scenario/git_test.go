@@ -238,9 +238,11 @@ func (s *story) fill(c *call) error {
 	return nil
 }
 
-// generate FILE COUNT writes COUNT ConfigMaps, item-000 and so on, into FILE.
+// generate [-prefix NAME] FILE COUNT writes COUNT ConfigMaps, item-000 and so on,
+// into FILE.
 func (s *story) generate(c *call) error {
-	if err := c.want(2, 2, "generate FILE COUNT"); err != nil {
+	prefix := c.option("-prefix", "item")
+	if err := c.want(2, 2, "generate [-prefix NAME] FILE COUNT"); err != nil {
 		return err
 	}
 	n, err := strconv.Atoi(c.args[1])
@@ -249,7 +251,7 @@ func (s *story) generate(c *call) error {
 	}
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: item-%03d\ndata:\n  number: \"%d\"\n", i, i)
+		fmt.Fprintf(&b, "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s-%03d\ndata:\n  number: \"%d\"\n", prefix, i, i)
 	}
 	file := c.MkAbs(c.args[0])
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

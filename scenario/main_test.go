@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -22,7 +23,7 @@ var shared = struct {
 }{}
 
 // binaries are what the stories run.
-var binaries struct{ sandbox, plumbd string }
+var binaries struct{ sandbox, plumbd, plumb string }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -59,24 +60,24 @@ func run(m *testing.M) int {
 
 // build makes the binaries, or takes those that the environment names.
 func build(dir string) error {
+	goBuild := func(pkg string) []string { return append(append([]string{"go", "build"}, buildFlags...), "-o", "", pkg) }
 	tools := []struct {
 		path     *string
 		variable string
-		command  []string
+		command  []string // "" stands for the path
 	}{
-		{&binaries.sandbox, "PLUMBLINE_SANDBOX", []string{"../sandbox/build.sh"}},
-		{&binaries.plumbd, "PLUMBLINE_PLUMBD", append(append([]string{"go", "build"}, buildFlags...), "-o")},
+		{&binaries.sandbox, "PLUMBLINE_SANDBOX", []string{"../sandbox/build.sh", ""}},
+		{&binaries.plumbd, "PLUMBLINE_PLUMBD", goBuild("../cmd/plumbd")},
+		{&binaries.plumb, "PLUMBLINE_PLUMB", goBuild("../cmd/plumb")},
 	}
 	for _, tool := range tools {
 		*tool.path = os.Getenv(tool.variable)
 		if *tool.path != "" {
 			continue
 		}
-		*tool.path = filepath.Join(dir, filepath.Base(tool.command[0]+tool.variable))
-		args := append(tool.command[1:], *tool.path)
-		if tool.variable == "PLUMBLINE_PLUMBD" {
-			args = append(args, "../cmd/plumbd")
-		}
+		*tool.path = filepath.Join(dir, tool.variable)
+		args := slices.Clone(tool.command[1:])
+		args[slices.Index(args, "")] = *tool.path
 		if out, err := exec.Command(tool.command[0], args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s: %w\n%s", tool.variable, err, out)
 		}

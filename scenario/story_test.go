@@ -2,13 +2,16 @@ package scenario
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -32,6 +35,8 @@ var commands = map[string]command{
 	// proofs
 	"remember": with((*story).remember), "unchanged": with((*story).unchanged), "kept": with((*story).kept),
 	"mark": with((*story).mark), "requests": with((*story).requests), "idle": with((*story).idle), "log": with((*story).printLog),
+	// people
+	"plumb": with((*story).plumb),
 	// processes
 	"private": with((*story).private), "start": with((*story).startProcess), "halt": with((*story).halt), "crash": with((*story).crash),
 }
@@ -260,6 +265,28 @@ func (s *story) crash(c *call) error {
 		s.world.plumbd.kill()
 	} else {
 		s.world.sandbox.kill()
+	}
+	return nil
+}
+
+// plumb [-exit CODE] ARGUMENT... runs the command line against the story's
+// cluster; it has to end with 0, or with CODE.
+func (s *story) plumb(c *call) error {
+	want := c.option("-exit", "0")
+	w, err := s.in()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(binaries.plumb, c.args...)
+	cmd.Dir = c.MkAbs(".")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.path("kubeconfig"))
+	cmd.Stdout, cmd.Stderr = c.Stdout(), c.Stderr()
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != want {
+		return fmt.Errorf("plumb ended with %s, not %s", got, want)
 	}
 	return nil
 }

@@ -60,6 +60,7 @@ func (d argoDialect) Declare(obj *unstructured.Unstructured, _ []*unstructured.U
 			return d.Owner(object.KeyOf(live), live.GetLabels(), live.GetAnnotations())
 		},
 		KeepOnPrune:   func(live *unstructured.Unstructured) string { return d.KeepOnPrune(decoded, live) },
+		AsksOnPrune:   func(live *unstructured.Unstructured) bool { return argo.AsksOnPrune(decoded, live) },
 		PruneWave:     argo.PruneWave,
 		IgnoresExtra:  argo.IgnoresExtra,
 		IgnoresHealth: argo.IgnoresHealth,
@@ -108,6 +109,16 @@ func (d argoDialect) Summary(obj *unstructured.Unstructured) cli.Summary {
 	}
 	s.Message = applicationMessage(a)
 	return s
+}
+
+func (d argoDialect) Held(obj *unstructured.Unstructured) (cli.Held, error) {
+	a := &v1alpha1.Application{}
+	if _, err := decode(obj, a); err != nil {
+		return cli.Held{}, err
+	}
+	held := cli.Held{Revision: d.Summary(obj).Revision, Automatic: d.Decode(a).Policy.Automatic}
+	held.Messages = argo.HeldPrunes(a)
+	return held, nil
 }
 
 func destination(d v1alpha1.Destination) string {

@@ -71,6 +71,7 @@ func (fluxDialect) Declare(obj *unstructured.Unstructured, others []*unstructure
 			}
 			return flux.KeepOnPrune(live)
 		},
+		AsksOnPrune:   func(*unstructured.Unstructured) bool { return false },
 		PruneWave:     func(live *unstructured.Unstructured) (int, bool) { return plan.Stage(object.KeyOf(live)), false },
 		IgnoresExtra:  func(*unstructured.Unstructured) bool { return !k.Spec.Prune },
 		IgnoresHealth: func(*unstructured.Unstructured) bool { return false },
@@ -105,6 +106,15 @@ func (fluxDialect) Summary(obj *unstructured.Unstructured) cli.Summary {
 		s.Message = "Suspended"
 	}
 	return s
+}
+
+func (fluxDialect) Held(obj *unstructured.Unstructured) (cli.Held, error) {
+	k := &kustomizev1.Kustomization{}
+	if _, err := decode(obj, k); err != nil {
+		return cli.Held{}, err
+	}
+	revision, messages := flux.HeldPrunes(k)
+	return cli.Held{Revision: revision, Messages: messages, Automatic: true}, nil
 }
 
 // syncOf says whether the newest attempt was applied in full.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
@@ -65,6 +66,10 @@ func (c *cluster) Resource(ctx context.Context, gk schema.GroupKind, version str
 		return reconcile.Resource{}, &reconcile.UnknownKindError{Kind: gk}
 	}
 	return reconcile.Resource(res), err
+}
+
+func (c *cluster) Inside(ctx context.Context, live *unstructured.Unstructured) ([]gate.Neighbour, error) {
+	return c.kube.Inside(ctx, live)
 }
 
 func (c *cluster) Version() string       { return c.kube.KubeVersion() }

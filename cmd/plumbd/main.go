@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/driver/helm"
@@ -39,6 +40,7 @@ type config struct {
 	tracking    string
 	poll        time.Duration
 	workers     int
+	pruneLimit  app.PruneLimit
 	installCRDs bool
 	logLevel    slog.Level
 	logFormat   string
@@ -86,6 +88,8 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&cfg.tracking, "resource-tracking", string(argo.TrackByAnnotation), "how objects show their Application: annotation, label or annotation+label")
 	fs.DurationVar(&cfg.poll, "poll", 2*time.Minute, "pause between polls of a repository that no GitRepository sets an interval for")
 	fs.IntVar(&cfg.workers, "workers", 16, "applications reconciled at the same time")
+	cfg.pruneLimit = app.DefaultPruneLimit
+	fs.Var(&cfg.pruneLimit, "prune-limit", "`share` of an application that one revision may delete before a person is asked, and the least number of objects; 100% never asks")
 	fs.BoolVar(&cfg.installCRDs, "install-crds", true, "install and upgrade the CustomResourceDefinitions of both dialects")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.StringVar(&cfg.logFormat, "log-format", "text", "text or json")

@@ -12,6 +12,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
+	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
@@ -63,6 +64,13 @@ func (c *counters) observe(live *livestate.State, memo *render.Memo, poller *ref
 		}
 		return longest.Seconds()
 	})
+}
+
+// held adds how many prunes wait for a person.
+func (c *counters) held(r *reconcile.Reconciler) {
+	c.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "plumb_prunes_held", Help: "Objects that left their source and stay until a person confirms their deletion.",
+	}, func() float64 { return float64(r.Held()) }))
 }
 
 func (c *counters) request(verb, resource string, code int, _ time.Duration) {

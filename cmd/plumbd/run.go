@@ -259,7 +259,7 @@ func (w *wiring) build() error {
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
 		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Settings: w.settings},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient()},
-	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: w.counters, Busy: func() bool { return control.Busy() }})
+	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: w.counters, PruneLimit: w.cfg.pruneLimit, Busy: func() bool { return control.Busy() }})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if err := control.Start(w.manager, w.settings); err != nil {
 		return err
@@ -270,6 +270,7 @@ func (w *wiring) build() error {
 		}
 	}
 	w.counters.observe(w.live, w.memo, poller)
+	w.counters.held(reconciler)
 	w.http = newHTTPServer(w.cfg, w.listener, poller, w.counters, w.manager, w.log)
 	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination)} {
 		if err := w.manager.Add(runnable); err != nil {

@@ -57,7 +57,8 @@ func all(ctx context.Context, t *tally, flags []string) error {
 	defer box.stop()
 	env := append(os.Environ(), "GOWORK=off", "SANDBOX_KUBECONFIG="+box.kubeconfig, "PLUMBLINE_SANDBOX="+box.cmd.Path)
 	if len(flags) == 0 { // under the race detector the scenarios build their own
-		env = append(env, "PLUMBLINE_PLUMBD="+filepath.Join(filepath.Dir(box.cmd.Path), "plumbd"))
+		bin := filepath.Dir(box.cmd.Path)
+		env = append(env, "PLUMBLINE_PLUMBD="+filepath.Join(bin, "plumbd"), "PLUMBLINE_PLUMB="+filepath.Join(bin, "plumb"))
 	}
 	if len(flags) > 0 { // under the race detector a Kubernetes takes too long to compile
 		return test(ctx, t, modules[0], env, flags)

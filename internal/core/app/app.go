@@ -43,6 +43,9 @@ type Application struct {
 	Suspended bool       // leave everything as it is
 	After     []Dependency
 
+	Confirmed string    // commit whose held prunes a person lets go; empty: none
+	Approved  time.Time // when a person last agreed to deletions that ask for it; zero: never
+
 	State    State               // what its status remembers
 	Problems []condition.Problem // why it cannot run as declared; empty: it can
 }
@@ -89,7 +92,6 @@ type Deletion struct {
 	Cascade     bool   // delete what it owns first; false: leave the objects
 	Propagation string // "foreground" or "background"
 	Await       bool   // wait until the objects are gone before letting go
-	Held        string // why the deletion does not proceed; empty: it does
 }
 
 // Retry says how often and when a failed operation is tried again.
@@ -133,8 +135,10 @@ type Policy struct {
 	Propagation       string            // of prunes: "foreground", "background" or "orphan"
 	PruneLast         bool
 	PruneConfirm      bool // ask a person before each prune
+	PruneLimit        PruneLimit
 	PruneNever        bool // leftovers stay, but for those that ask to be pruned themselves
 	Outlive           bool // objects survive the deletion of the application, but for those that ask to go themselves
+	DeleteConfirm     bool // ask a person before objects go with the application
 	Force             bool // delete and create again when a field cannot be changed in place
 	Replace           bool // write whole objects instead of applying fields
 	LenientFields     bool // unknown fields are dropped rather than refused

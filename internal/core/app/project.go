@@ -11,6 +11,7 @@ type Project struct {
 	ObjectAllow  []KindRule // namespaced kinds; nil: all, empty: none
 	ObjectDeny   []KindRule // wins over ObjectAllow
 	Namespaces   []string   // further namespaces whose applications may use the project
+	PruneLimit   PruneLimit // of applications that set none
 	Unsupported  []string   // rules that this version cannot keep: nothing of the project runs
 }
 

@@ -17,6 +17,7 @@ type State struct {
 	Inventory object.Inventory // what the application owned when it last reported
 	Run       *Run             // the last or current operation; nil: none yet
 	Seen      string           // the last refresh token that was handled
+	PruneHeld bool             // too much would have been deleted, and nobody has let it go since
 }
 
 // Phase is how far an operation got.
@@ -106,6 +107,7 @@ type Outcome struct {
 	Answers     bool          // Run is what the application's Request asked for
 	RefreshSeen string        // token that this reconcile answers
 	Compared    bool          // a comparison took place
+	Guarded     bool          // the prune guards looked at it; otherwise what they said last stands
 	Waiting     string        // what the application waits for; empty: nothing
 	Again       time.Duration // look again after this time at the latest; 0: only when something changes
 	Gone        bool          // the deletion is complete: let go

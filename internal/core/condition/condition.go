@@ -33,6 +33,8 @@ const (
 	PruneFailed      Reason = "PruneFailed"      // an object that left the source could not be deleted
 	HealthFailed     Reason = "HealthFailed"     // applied, but did not become healthy
 	DeleteFailed     Reason = "DeleteFailed"     // the application is going, something it owns is not
+	PruneHeld        Reason = "PruneHeld"        // warning: more would be deleted than the limit allows, until a person confirms
+	CollateralHeld   Reason = "CollateralHeld"   // warning: a deletion would take objects along that nobody removed
 	SharedObject     Reason = "SharedObject"     // warning: two applications claim one object
 	RepeatedObject   Reason = "RepeatedObject"   // warning: one object is rendered more than once
 	RenderWarning    Reason = "RenderWarning"    // warning: the template tool skipped something
@@ -41,7 +43,7 @@ const (
 
 // Warning reports whether problems of this reason leave the application working.
 func (r Reason) Warning() bool {
-	return slices.Contains([]Reason{SharedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
+	return slices.Contains([]Reason{PruneHeld, CollateralHeld, SharedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
 }
 
 // A Problem is one thing to tell the user: stable text without timestamps.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -24,6 +25,7 @@ type Input struct {
 	Revision  source.Revision
 	Sync      app.SyncStatus
 	Resources []app.Resource
+	Confirmed string // the commit whose held prunes a person lets go
 	Now       time.Time
 }
 
@@ -50,6 +52,7 @@ var rules = []rule{
 	syncedRests,
 	prunesNeedPermission,
 	failedIsFinal,
+	confirmedPrunesGo,
 	repairNeedsPermission,
 	repairsBackOff,
 	wipingIsRefused,
@@ -167,6 +170,26 @@ func failedIsFinal(in Input) (Verdict, bool) {
 	return hold(condition.SyncHeld, "Failed last sync attempt to %s: %s", in.Run.Revision.ID, in.Run.Message)
 }
 
+// confirmedPrunesGo begins the prunes that a guard kept from the operation of
+// this very revision, once a person let them go. They are no repair.
+func confirmedPrunesGo(in Input) (Verdict, bool) {
+	if !attempted(in) || !Confirms(in.Confirmed, in.Revision) {
+		return Verdict{}, false
+	}
+	op := automatic(in)
+	op.Only, op.Heals = nil, in.Run.Operation.Heals
+	for _, r := range in.Resources {
+		if r.Prune && actionable(in, r) {
+			op.Only = append(op.Only, selectorOf(r.Key))
+		}
+	}
+	return Verdict{Start: op}, len(op.Only) > 0
+}
+
+func selectorOf(key object.Key) app.Selector {
+	return app.Selector{Group: key.Group, Kind: key.Kind, Namespace: key.Namespace, Name: key.Name}
+}
+
 func repairNeedsPermission(in Input) (Verdict, bool) {
 	if !attempted(in) || in.Policy.SelfHeal {
 		return Verdict{}, false
@@ -250,7 +273,7 @@ func automatic(in Input) *app.Operation {
 	op.Heals = healsInARow(in) + 1
 	for _, r := range in.Resources {
 		if actionable(in, r) {
-			op.Only = append(op.Only, app.Selector{Group: r.Key.Group, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name})
+			op.Only = append(op.Only, selectorOf(r.Key))
 		}
 	}
 	return op

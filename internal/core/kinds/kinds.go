@@ -22,6 +22,7 @@ type Set struct {
 	lists    map[schema.GroupVersion][]string
 	failed   map[schema.GroupVersion]error
 	versions []string
+	listable map[schema.GroupVersionKind]bool
 }
 
 // Find returns how gk is addressed in version, or in the version that the server
@@ -43,6 +44,23 @@ func (k *Set) Find(gk schema.GroupKind, version string) (Resource, error) {
 	return Resource{}, &UnknownKindError{GroupKind: gk, Version: version, Served: served}
 }
 
+// InNamespaces returns the kinds that live in namespaces and can be listed, each
+// in the version that the server prefers, sorted. It fails with
+// *UnavailableGroupError when there may be more.
+func (k *Set) InNamespaces() ([]Resource, error) {
+	for gv, cause := range k.failed {
+		return nil, &UnavailableGroupError{Group: gv.Group, Cause: cause}
+	}
+	var out []Resource
+	for _, served := range k.served {
+		if res := served[0]; res.Namespaced && k.listable[res.GVK] {
+			out = append(out, res)
+		}
+	}
+	slices.SortFunc(out, func(a, b Resource) int { return strings.Compare(a.GVK.String(), b.GVK.String()) })
+	return out, nil
+}
+
 // Versions returns the sorted "v1", "apps/v1", "apps/v1/Deployment" that the server
 // has. A group that stopped answering is still listed with what was last known of it.
 // The slice is shared and must not be changed.
@@ -58,6 +76,8 @@ func New(groups []*metav1.APIGroup, lists []*metav1.APIResourceList, failed map[
 		served: map[schema.GroupKind][]Resource{},
 		lists:  map[schema.GroupVersion][]string{},
 		failed: failed,
+
+		listable: map[schema.GroupVersionKind]bool{},
 	}
 	byVersion := map[string]*metav1.APIResourceList{}
 	for _, list := range lists {
@@ -98,6 +118,7 @@ func (k *Set) add(gv schema.GroupVersion, list *metav1.APIResourceList) {
 		if strings.Contains(r.Name, "/") {
 			continue // a subresource
 		}
+		k.listable[gv.WithKind(r.Kind)] = slices.Contains(r.Verbs, "list")
 		gk := schema.GroupKind{Group: gv.Group, Kind: r.Kind}
 		known := slices.ContainsFunc(k.served[gk], func(other Resource) bool { return other.GVK.Version == gv.Version })
 		if !known {

@@ -80,3 +80,28 @@ func TestVersionsOfASilentGroupStay(t *testing.T) {
 		t.Errorf("a group that was removed stays: %q", gone)
 	}
 }
+
+func TestInNamespaces(t *testing.T) {
+	verbs := []string{"get", "list"}
+	lists := []*metav1.APIResourceList{
+		{GroupVersion: "v1", APIResources: []metav1.APIResource{
+			{Name: "pods", Kind: "Pod", Namespaced: true, Verbs: verbs}, {Name: "pods/log", Kind: "Pod", Namespaced: true, Verbs: []string{"get"}},
+			{Name: "bindings", Kind: "Binding", Namespaced: true, Verbs: []string{"create"}}, {Name: "nodes", Kind: "Node", Verbs: verbs},
+		}},
+		{GroupVersion: "apps/v1", APIResources: []metav1.APIResource{{Name: "deployments", Kind: "Deployment", Namespaced: true, Verbs: verbs}}},
+		{GroupVersion: "apps/v1beta1", APIResources: []metav1.APIResource{{Name: "deployments", Kind: "Deployment", Namespaced: true, Verbs: verbs}}},
+	}
+	found, err := kinds.New(groups, lists, nil, nil).InNamespaces()
+	var names []string
+	for _, res := range found {
+		names = append(names, res.GVR.String())
+	}
+	if d := cmp.Diff([]string{"/v1, Resource=pods", "apps/v1, Resource=deployments"}, names); d != "" || err != nil {
+		t.Errorf("%v: what can be listed, once each (-want +got):\n%s", err, d)
+	}
+	down := map[schema.GroupVersion]error{{Group: "metrics", Version: "v1"}: errors.New("no endpoints")}
+	var unavailable *kinds.UnavailableGroupError
+	if _, err := kinds.New(groups, lists, down, nil).InNamespaces(); !errors.As(err, &unavailable) {
+		t.Errorf("with a group that does not answer there may be more: %v", err)
+	}
+}

@@ -57,7 +57,10 @@ type Leftover struct {
 	Wave  int
 	Last  bool   // prune it after everything else
 	Held  string // why it must stay; empty: it may go
+	Asks  bool   // a person has to be asked before it goes
 	Going bool   // it is being deleted already
+
+	Guarded bool // Held is a guard's word, which a person can overrule
 }
 
 // Action is what a step does.

@@ -34,6 +34,7 @@ const (
 	compareAnnotation       = "argocd.argoproj.io/compare-options"
 	waveAnnotation          = "argocd.argoproj.io/sync-wave"
 	hookAnnotation          = "argocd.argoproj.io/hook"
+	approvedAnnotation      = "argocd.argoproj.io/deletion-approved"
 	healthAnnotation        = "argocd.argoproj.io/ignore-healthcheck"
 	helmHookAnnotation      = "helm.sh/hook"
 	helmWeightAnnotation    = "helm.sh/hook-weight"

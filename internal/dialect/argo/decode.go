@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -41,6 +43,9 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 	if out.Policy, err = policy(a.Spec.SyncPolicy); err != nil {
 		report(condition.InvalidSpec, "spec.syncPolicy: %w", err)
 	}
+	out.Policy.PruneLimit = app.AnnotatedPruneLimit(a.Annotations)
+	out.Confirmed = a.Annotations[app.ConfirmAnnotation]
+	out.Approved, _ = time.Parse(time.RFC3339, a.Annotations[approvedAnnotation])
 	for _, rule := range a.Spec.IgnoreDifferences {
 		if len(rule.JQPathExpressions) > 0 || len(rule.ManagedFieldsManagers) > 0 {
 			report(condition.NotSupported, "spec.ignoreDifferences: jqPathExpressions and managedFieldsManagers are not supported by this version; use jsonPointers")
@@ -132,6 +137,7 @@ func state(a *v1alpha1.Application) app.State {
 		st.Applied = a.Status.History[n-1].Revision
 	}
 	st.Run = runOf(a.Status.OperationState)
+	st.PruneHeld = slices.ContainsFunc(a.Status.Conditions, func(c v1alpha1.ApplicationCondition) bool { return c.Type == conditionPruneHeld })
 	return st
 }
 

@@ -143,11 +143,12 @@ func TestKeep(t *testing.T) {
 			}
 			decoded := settings.Decode(a)
 			obj := live("ConfigMap", test.own)
-			if why := settings.KeepOnPrune(decoded, obj); (why != "") != test.prune {
-				t.Errorf("%s: pruned: %q", test.reason, why)
+			asks := strings.Contains(name, "confirm")
+			if why := settings.KeepOnPrune(decoded, obj); (why != "") != (test.prune && !asks) || argo.AsksOnPrune(decoded, obj) != asks {
+				t.Errorf("%s: pruned: %q, asks %t", test.reason, why, argo.AsksOnPrune(decoded, obj))
 			}
-			if why := settings.KeepOnDelete(decoded, obj); (why != "") != test.delete {
-				t.Errorf("%s: deleted: %q", test.reason, why)
+			if why := settings.KeepOnDelete(decoded, obj); (why != "") != (test.delete && !asks) || argo.AsksOnDelete(decoded, obj) != asks {
+				t.Errorf("%s: deleted: %q, asks %t", test.reason, why, argo.AsksOnDelete(decoded, obj))
 			}
 		})
 	}

@@ -138,14 +138,16 @@ func listed(text string) []string {
 // KeepOnPrune says why a leftover stays although pruning is on; "" lets it go.
 func (s Settings) KeepOnPrune(a app.Application, live *unstructured.Unstructured) string {
 	own := objectOptions(live, syncOptionsAnnotation)
-	silent := own.value("Prune") == ""
-	switch {
-	case own.has("Prune=false") || (a.Policy.PruneNever && silent):
+	if own.has("Prune=false") || (a.Policy.PruneNever && own.value("Prune") == "") {
 		return "ignored (no prune)"
-	case own.has("Prune=confirm") || (a.Policy.PruneConfirm && silent):
-		return "ignored (pruning it needs a confirmation, which this version cannot take: delete it by hand)"
 	}
 	return ""
+}
+
+// AsksOnPrune reports whether a person has to agree before an object is pruned.
+func AsksOnPrune(a app.Application, live *unstructured.Unstructured) bool {
+	own := objectOptions(live, syncOptionsAnnotation)
+	return own.has("Prune=confirm") || (a.Policy.PruneConfirm && own.value("Prune") == "")
 }
 
 // KeepOnDelete says why an object survives the deletion of its application.
@@ -156,12 +158,19 @@ func (s Settings) KeepOnDelete(a app.Application, live *unstructured.Unstructure
 		return "the sync policy asks for objects to be kept"
 	case plan.IsCRD(object.KeyOf(live)):
 		return "custom resource definitions survive"
-	case own.has("Delete=false"), own.has("Delete=confirm"):
+	case own.has("Delete=false"):
 		return "the object asks to be kept"
 	case live.GetAnnotations()[helmPolicyAnnotation] == "keep":
 		return "the chart asks for it to be kept"
 	}
 	return ""
+}
+
+// AsksOnDelete reports whether a person has to agree before an object goes with
+// its application.
+func AsksOnDelete(a app.Application, live *unstructured.Unstructured) bool {
+	own := objectOptions(live, syncOptionsAnnotation)
+	return own.has("Delete=confirm") || (a.Policy.DeleteConfirm && own.value("Delete") == "")
 }
 
 // PruneWave returns the wave that a leftover belongs to and whether it goes last.

@@ -28,7 +28,7 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 		return next
 	}
 	st := &next.Status
-	st.Conditions = conditions(a.Status.Conditions, out.Problems, at)
+	st.Conditions = conditions(a.Status.Conditions, out, at)
 	st.ControllerNamespace = s.Namespace
 	st.OperationState = s.operationState(a, out)
 	if out.Run != nil && out.Run.Phase.Done() && out.Answers {
@@ -69,9 +69,14 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 	return next
 }
 
-func conditions(old []v1alpha1.ApplicationCondition, problems []condition.Problem, at metav1.Time) []v1alpha1.ApplicationCondition {
+func conditions(old []v1alpha1.ApplicationCondition, out app.Outcome, at metav1.Time) []v1alpha1.ApplicationCondition {
 	var list []v1alpha1.ApplicationCondition
-	for _, p := range problems {
+	for _, c := range old {
+		if !out.Guarded && (c.Type == conditionPruneHeld || c.Type == conditionCollateralHeld) {
+			list = append(list, c)
+		}
+	}
+	for _, p := range out.Problems {
 		c := v1alpha1.ApplicationCondition{Type: conditionType(p.Reason), Message: p.Message, LastTransitionTime: &at}
 		if i := slices.IndexFunc(old, func(o v1alpha1.ApplicationCondition) bool { return o.Type == c.Type && o.Message == c.Message }); i >= 0 {
 			c.LastTransitionTime = old[i].LastTransitionTime
@@ -84,6 +89,23 @@ func conditions(old []v1alpha1.ApplicationCondition, problems []condition.Proble
 	return slices.CompactFunc(list, func(a, b v1alpha1.ApplicationCondition) bool { return a.Type == b.Type && a.Message == b.Message })
 }
 
+// Condition types that only this engine sets.
+const (
+	conditionPruneHeld      v1alpha1.ConditionType = "PruneHeldWarning"
+	conditionCollateralHeld v1alpha1.ConditionType = "CollateralHeldWarning"
+)
+
+// HeldPrunes returns why deletions of an Application wait for a person.
+func HeldPrunes(a *v1alpha1.Application) []string {
+	var texts []string
+	for _, c := range a.Status.Conditions {
+		if c.Type == conditionPruneHeld || c.Type == conditionCollateralHeld {
+			texts = append(texts, c.Message)
+		}
+	}
+	return texts
+}
+
 func conditionType(r condition.Reason) v1alpha1.ConditionType {
 	switch r {
 	case condition.InvalidSpec, condition.NotPermitted, condition.NotSupported:
@@ -94,6 +116,10 @@ func conditionType(r condition.Reason) v1alpha1.ConditionType {
 		return v1alpha1.ConditionSyncError
 	case condition.DeleteFailed:
 		return v1alpha1.ConditionDeletionError
+	case condition.PruneHeld:
+		return conditionPruneHeld
+	case condition.CollateralHeld:
+		return conditionCollateralHeld
 	case condition.SharedObject:
 		return v1alpha1.ConditionSharedResourceWarning
 	case condition.RepeatedObject:

@@ -14,6 +14,7 @@ import (
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -71,9 +72,11 @@ func Decode(k *kustomizev1.Kustomization) app.Application {
 			Force:       spec.Force,
 			Await:       spec.Wait || len(spec.HealthChecks) > 0,
 			Timeout:     k.GetTimeout(),
+			PruneLimit:  app.AnnotatedPruneLimit(k.Annotations),
 		},
-		State:    state(k),
-		Deletion: deletion(k),
+		Confirmed: k.Annotations[app.ConfirmAnnotation],
+		State:     state(k),
+		Deletion:  deletion(k),
 	}
 	if !spec.Wait {
 		out.Policy.Awaited = awaited(k)
@@ -179,6 +182,8 @@ func deletion(k *kustomizev1.Kustomization) *app.Deletion {
 
 func state(k *kustomizev1.Kustomization) app.State {
 	st := app.State{Applied: commitOf(k.Status.LastAppliedRevision), Seen: k.Status.LastHandledReconcileAt}
+	held := apimeta.FindStatusCondition(k.Status.Conditions, conditionPruneHeld)
+	st.PruneHeld = held != nil && held.Reason == reasonTooMany
 	if k.Status.Inventory == nil {
 		return st
 	}

@@ -7,6 +7,7 @@ import (
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/meta"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -147,8 +148,48 @@ func Report(k *kustomizev1.Kustomization, out app.Outcome, revision string, now 
 			list.remove(meta.HealthyCondition)
 		}
 	}
+	if out.Guarded {
+		reportHeld(list, out.Problems)
+	}
 	st.Conditions = list.list
 	return next
+}
+
+// conditionPruneHeld is a condition that only this engine sets: objects that
+// left the source stay until a person confirms.
+const (
+	conditionPruneHeld = "PruneHeld"
+	reasonTooMany      = "TooMany"
+	reasonCollateral   = "Collateral"
+)
+
+func reportHeld(list *conditionList, problems []condition.Problem) {
+	reason, texts := "", []string(nil)
+	for _, p := range problems {
+		switch {
+		case p.Reason == condition.PruneHeld:
+			reason = reasonTooMany
+		case p.Reason == condition.CollateralHeld && reason == "":
+			reason = reasonCollateral
+		}
+		if p.Reason == condition.PruneHeld || p.Reason == condition.CollateralHeld {
+			texts = append(texts, p.Message)
+		}
+	}
+	if reason == "" {
+		list.remove(conditionPruneHeld)
+		return
+	}
+	list.set(conditionPruneHeld, metav1.ConditionTrue, reason, condition.Summary(texts))
+}
+
+// HeldPrunes returns why deletions of a Kustomization wait for a person, and the
+// commit that asks for them.
+func HeldPrunes(k *kustomizev1.Kustomization) (revision string, texts []string) {
+	if c := apimeta.FindStatusCondition(k.Status.Conditions, conditionPruneHeld); c != nil {
+		texts = append(texts, c.Message)
+	}
+	return commitOf(k.Status.LastAttemptedRevision), texts
 }
 
 func firstFailure(problems []condition.Problem) *condition.Problem {

@@ -154,6 +154,25 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// inNamespaces returns the kinds that live in namespaces, after a new look where
+// the last one was incomplete.
+func (c *Cluster) inNamespaces(ctx context.Context) ([]kinds.Resource, error) {
+	d := c.discovery
+	d.mu.Lock()
+	list, err := d.kinds.InNamespaces()
+	fresh := err == nil && !d.stale
+	d.mu.Unlock()
+	if fresh {
+		return list, nil
+	}
+	if err := d.refresh(ctx); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.kinds.InNamespaces()
+}
+
 // Invalidate says that the kinds of the cluster changed, as when a
 // CustomResourceDefinition or an APIService did. The next Mapping looks again.
 func (c *Cluster) Invalidate() {

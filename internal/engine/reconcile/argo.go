@@ -52,6 +52,7 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 		return nil, err
 	}
 	s.project = argo.DecodeProject(project)
+	s.app.Policy.PruneLimit = s.app.Policy.PruneLimit.Or(s.project.PruneLimit)
 	return s, nil
 }
 
@@ -109,6 +110,14 @@ func (a *application) KeepOnPrune(live *unstructured.Unstructured) string {
 
 func (a *application) KeepOnDelete(live *unstructured.Unstructured) string {
 	return a.Settings.KeepOnDelete(a.app, live)
+}
+
+func (a *application) AsksOnPrune(live *unstructured.Unstructured) bool {
+	return argo.AsksOnPrune(a.app, live)
+}
+
+func (a *application) AsksOnDelete(live *unstructured.Unstructured) bool {
+	return argo.AsksOnDelete(a.app, live)
 }
 
 func (a *application) PruneWave(live *unstructured.Unstructured) (int, bool) {

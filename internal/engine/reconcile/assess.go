@@ -51,6 +51,8 @@ func (s *session) conclude(c *comparison) {
 			s.out.Sync = app.Unknown
 		}
 	}
+	s.out.Problems = append(s.out.Problems, c.holds...)
+	s.out.Guarded = true
 	for _, text := range c.shared {
 		s.out.Problems = append(s.out.Problems, condition.Problem{Reason: condition.SharedObject, Message: text})
 	}

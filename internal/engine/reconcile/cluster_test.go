@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/managedfields/managedfieldstest"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
 	"github.com/plumbline-dev/plumbline/internal/engine/apply"
@@ -120,6 +121,22 @@ func (c *cluster) Delete(_ context.Context, key object.Key, opts apply.DeleteOpt
 		delete(c.objects, key)
 	}
 	return nil
+}
+
+// Inside lists the other objects of a namespace.
+func (c *cluster) Inside(_ context.Context, live *unstructured.Unstructured) ([]gate.Neighbour, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.refuse["inside "+live.GetName()]; err != nil {
+		return nil, err
+	}
+	var list []gate.Neighbour
+	for key, obj := range c.objects {
+		if key.Namespace == live.GetName() {
+			list = append(list, gate.NeighbourOf(key, obj))
+		}
+	}
+	return list, nil
 }
 
 func (c *cluster) Read(_ context.Context, key object.Key) (*unstructured.Unstructured, error) {

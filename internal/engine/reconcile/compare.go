@@ -33,7 +33,8 @@ type comparison struct {
 	claimed   map[object.Key]bool  // the same
 	going     map[object.Key]bool  // desired objects that are being deleted
 	images    []string
-	invalid   []error // objects that the API server would refuse whatever is live
+	invalid   []error             // objects that the API server would refuse whatever is live
+	holds     []condition.Problem // why leftovers stay until a person confirms
 	drifted   int
 }
 
@@ -65,6 +66,7 @@ func (s *session) compareAll(ctx context.Context, c *comparison) error {
 	for _, entry := range owned {
 		s.leftover(c, entry, served)
 	}
+	s.guard(ctx, c)
 	s.takeStock(c, owned)
 	s.mem.sweep(c.items)
 	slices.Sort(c.images)
@@ -306,7 +308,7 @@ func (s *session) leftover(c *comparison, entry object.Entry, kinds served) {
 	if entry.Version == "" {
 		entry.Version = kind.resource.GVK.Version
 	}
-	left := plan.Leftover{Entry: entry, UID: meta.UID, Going: meta.Going, Held: s.subject.KeepOnPrune(live)}
+	left := plan.Leftover{Entry: entry, UID: meta.UID, Going: meta.Going, Held: s.subject.KeepOnPrune(live), Asks: s.subject.AsksOnPrune(live)}
 	left.Wave, left.Last = s.subject.PruneWave(live)
 	c.extra[entry.Key] = s.subject.IgnoresExtra(live)
 	c.leftovers = append(c.leftovers, left)

@@ -33,6 +33,10 @@ func (s *session) finalize(ctx context.Context) {
 		s.out.Gone = true
 		return
 	}
+	if asking := s.unasked(left); len(asking) > 0 {
+		s.problem(condition.Newf(condition.DeleteFailed, "waiting for deletion confirmation of %s: set the annotation argocd.argoproj.io/deletion-approved to the present time", keysText(asking)), condition.DeleteFailed)
+		return
+	}
 	wave := left[len(left)-1].Wave
 	var steps []plan.Step
 	going := 0
@@ -63,6 +67,18 @@ func (s *session) finalize(ctx context.Context) {
 	s.again(soon)
 }
 
+// unasked lists the objects whose deletion waits for a person to agree.
+func (s *session) unasked(left []plan.Leftover) []object.Key {
+	var keys []object.Key
+	for _, l := range left {
+		if l.Asks && !l.Going && s.app.Approved.Before(s.app.Deletion.Since) {
+			keys = append(keys, l.Entry.Key)
+		}
+	}
+	return keys
+}
+
+// mayDelete repeats the proof of ownership on what the API server has.
 func (s *session) mayDelete(live *unstructured.Unstructured) error {
 	if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID {
 		return fmt.Errorf("it does not carry this application's mark any more")
@@ -101,7 +117,7 @@ func (s *session) remaining(ctx context.Context) ([]plan.Leftover, error) {
 		wave, _ := s.subject.PruneWave(live)
 		left = append(left, plan.Leftover{
 			Entry: object.Entry{Key: e.Key, Version: kind.resource.GVK.Version}, UID: string(live.GetUID()),
-			Wave: wave, Going: live.GetDeletionTimestamp() != nil,
+			Wave: wave, Going: live.GetDeletionTimestamp() != nil, Asks: s.subject.AsksOnDelete(live),
 		})
 	}
 	s.traits.Order.Sort(left)

@@ -154,6 +154,9 @@ func (k *kustomization) KeepOnDelete(live *unstructured.Unstructured) string {
 	return flux.KeepOnPrune(live)
 }
 
+func (k *kustomization) AsksOnPrune(*unstructured.Unstructured) bool  { return false }
+func (k *kustomization) AsksOnDelete(*unstructured.Unstructured) bool { return false }
+
 func (k *kustomization) PruneWave(live *unstructured.Unstructured) (int, bool) {
 	return plan.Stage(object.KeyOf(live)), false
 }

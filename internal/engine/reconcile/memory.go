@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -15,9 +16,10 @@ import (
 // Losing it costs time, nothing else.
 type memory struct {
 	items  map[object.Key]*standing
-	run    *app.Run  // for dialects whose status does not keep it
-	asking int64     // number of the poll that answers the user's refresh; 0: none asked for
-	since  time.Time // when waiting for health began
+	run    *app.Run     // for dialects whose status does not keep it
+	asking int64        // number of the poll that answers the user's refresh; 0: none asked for
+	since  time.Time    // when waiting for health began
+	held   atomic.Int64 // objects whose deletion a guard holds
 
 	owed      bool             // a good outcome that waits for a quieter moment to be reported
 	inventory object.Inventory // of that outcome

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	coreapply "github.com/plumbline-dev/plumbline/internal/core/apply"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
@@ -96,6 +94,7 @@ func (s *session) announce(ctx context.Context, found *comparison) error {
 	}
 	out := s.out
 	out.Inventory = s.out.Inventory.Union(object.NewInventory(entries))
+	out.Problems, out.Guarded = slices.Concat(s.out.Problems, found.holds), true
 	out.Waiting = "Applying revision " + out.Revision.String()
 	return s.subject.Report(ctx, out, s.now)
 }
@@ -126,7 +125,7 @@ func retryLater(err error) time.Duration {
 func (s *session) decide(rev source.Revision) gate.Verdict {
 	return gate.Decide(gate.Input{
 		Policy: s.policy, Request: s.app.Request, Run: s.out.Run, Source: s.app.Source.Digest,
-		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Now: s.now,
+		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Confirmed: s.app.Confirmed, Now: s.now,
 	})
 }
 
@@ -183,7 +182,8 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 		return found, nil
 	}
 	for done := map[int]bool{}; ; {
-		p, err := plan.Build(s.planInput(run, found))
+		in, asked := s.planInput(run, found)
+		p, err := plan.Build(in)
 		if err != nil {
 			s.finish(run, app.Errored, err.Error())
 			return found, err
@@ -191,6 +191,10 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 		wave := next(p, done)
 		if keys := leaving(run, found); wave == nil && len(keys) > 0 {
 			run.Message = "waiting for deletion of " + keysText(keys)
+			return found, nil
+		}
+		if wave == nil && len(asked) > 0 {
+			run.Message = "waiting for pruning confirmation of " + keysText(asked)
 			return found, nil
 		}
 		if wave == nil {
@@ -268,9 +272,11 @@ func (s *session) preflight(run *app.Run, found *comparison) string {
 	return ""
 }
 
-func (s *session) planInput(run *app.Run, found *comparison) plan.Input {
+// planInput also returns the leftovers that wait for a person to agree.
+func (s *session) planInput(run *app.Run, found *comparison) (plan.Input, []object.Key) {
+	leftovers, asked := s.asked(run, found.leftovers)
 	in := plan.Input{
-		Order: s.traits.Order, Leftovers: found.leftovers, PruneLast: s.policy.PruneLast,
+		Order: s.traits.Order, Leftovers: leftovers, PruneLast: s.policy.PruneLast,
 		Prune: run.Operation.Prune && (!s.policy.PruneNever || s.app.Policy.PruneNever), Only: run.Operation.Only, Adopt: s.traits.Adopts || len(run.Operation.Only) == 0,
 	}
 	for _, item := range found.items {
@@ -280,7 +286,7 @@ func (s *session) planInput(run *app.Run, found *comparison) plan.Input {
 		item.Force = item.Force || run.Operation.Force
 		in.Items = append(in.Items, item)
 	}
-	return in
+	return in, asked
 }
 
 // leaving lists the objects of an operation that somebody is deleting: what is
@@ -292,11 +298,16 @@ func leaving(run *app.Run, found *comparison) []object.Key {
 	var keys []object.Key
 	for _, item := range found.items {
 		key := item.Key()
-		if found.going[key] && (len(run.Operation.Only) == 0 || slices.ContainsFunc(run.Operation.Only, func(s app.Selector) bool { return s.Matches(key) })) {
+		if found.going[key] && selected(run, key) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// selected reports whether an operation is about an object.
+func selected(run *app.Run, key object.Key) bool {
+	return len(run.Operation.Only) == 0 || slices.ContainsFunc(run.Operation.Only, func(s app.Selector) bool { return s.Matches(key) })
 }
 
 // next returns the first wave with a step to run that was not run yet.
@@ -314,7 +325,7 @@ func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []
 	events := apply.Run(ctx, s.cluster, apply.Job{
 		User: s.app.ID, RunAs: s.app.Target.RunAs, Manager: s.traits.Manager, Takeover: s.traits.Takeover,
 		Propagation: s.policy.Propagation, DryRun: run.Operation.DryRun, Parallel: s.options.Parallel,
-		MayPrune: s.mayPrune,
+		MayPrune: s.mayPrune(run),
 	}, steps)
 	drift := 0
 	for _, e := range events {
@@ -334,17 +345,6 @@ func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []
 	}
 	s.options.Recorder.Drift(drift)
 	return events
-}
-
-// mayPrune repeats the proof of ownership on what the API server has.
-func (s *session) mayPrune(live *unstructured.Unstructured) error {
-	if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID {
-		return fmt.Errorf("it does not carry this application's mark any more")
-	}
-	if why := s.subject.KeepOnPrune(live); why != "" {
-		return fmt.Errorf("%s", why)
-	}
-	return nil
 }
 
 // learn remembers how an object stands that was just written.

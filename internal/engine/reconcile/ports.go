@@ -9,6 +9,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/object"
@@ -59,6 +60,8 @@ type Subject interface {
 	Owner(live *unstructured.Unstructured) (app.ID, bool)
 	KeepOnPrune(live *unstructured.Unstructured) string
 	KeepOnDelete(live *unstructured.Unstructured) string
+	AsksOnPrune(live *unstructured.Unstructured) bool // a person has to agree first
+	AsksOnDelete(live *unstructured.Unstructured) bool
 	PruneWave(live *unstructured.Unstructured) (wave int, last bool)
 	HandsOff(live *unstructured.Unstructured) bool // the live object asks not to be touched
 	IgnoresExtra(live *unstructured.Unstructured) bool
@@ -113,6 +116,10 @@ type Cluster interface {
 	Owned(user app.ID) []object.Key
 	Meta(key object.Key) (Meta, bool)
 	Live(key object.Key) (*unstructured.Unstructured, bool)
+
+	// Inside lists what would go with a Namespace or with a
+	// CustomResourceDefinition: all of it, or an error.
+	Inside(ctx context.Context, live *unstructured.Unstructured) ([]gate.Neighbour, error)
 
 	apply.Writer
 }

@@ -41,6 +41,10 @@ type Options struct {
 	Parallel int           // objects of one kind applied at once; 0 means 8
 	Settle   time.Duration // longest wait for kinds to become known; 0 means 30s
 
+	// PruneLimit is what one revision may delete where neither an application
+	// nor its project says; the zero value means app.DefaultPruneLimit.
+	PruneLimit app.PruneLimit
+
 	// Busy reports whether applications wait for their turn; nil means never.
 	Busy func() bool
 }
@@ -56,6 +60,7 @@ func New(dialects map[string]Dialect, cluster Cluster, sources Sources, renders 
 	if opts.Recorder == nil {
 		opts.Recorder = NoRecorder{}
 	}
+	opts.PruneLimit = opts.PruneLimit.Or(app.DefaultPruneLimit)
 	if opts.Parallel <= 0 {
 		opts.Parallel = 8
 	}
@@ -134,6 +139,17 @@ func (r *Reconciler) forget(id app.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.memories, id)
+}
+
+// Held returns how many objects are not pruned because a guard holds them.
+func (r *Reconciler) Held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := int64(0)
+	for _, mem := range r.memories {
+		n += mem.held.Load()
+	}
+	return int(n)
 }
 
 func (r *Reconciler) memory(id app.ID) *memory {

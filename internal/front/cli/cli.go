@@ -4,8 +4,8 @@
 // out come manifests, differences, plans and verdicts on the standard output,
 // narration on the standard error, and an exit code: 0 nothing to do or done,
 // 1 differences or findings, 2 could not tell. What it shows is decided by the
-// same code as the server's. It writes to a cluster only what sync is asked for:
-// a request in the user's own object.
+// same code as the server's. It writes to a cluster only what sync and
+// confirm are asked for: a request in the user's own object.
 package cli
 
 import (
@@ -95,7 +95,7 @@ func New(ports Ports) *cobra.Command {
 	flags.StringVarP(&c.output, "output", "o", "", "output format, see each command")
 	flags.BoolVar(&c.noColour, "no-color", false, "never write colour; the same as setting NO_COLOR")
 	root.AddCommand(c.renderCommand(), c.diffCommand(), c.planCommand(), c.healthCommand(),
-		c.getCommand(), c.syncCommand(), c.versionCommand(), referenceCommand(root))
+		c.getCommand(), c.syncCommand(), c.confirmCommand(), c.versionCommand(), referenceCommand(root))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help")
 	})

@@ -10,8 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 )
@@ -58,7 +60,26 @@ func compare(ctx context.Context, u unit, items []plan.Item, live view) (*compar
 			c.leave(obj)
 		}
 	}
+	c.guard()
 	return c, nil
+}
+
+// guard holds what the server would hold because it is too much at once. A
+// limit that only the server or the project knows is not known here.
+func (c *comparison) guard() {
+	owned := len(c.decl.App.State.Inventory)
+	if owned == 0 {
+		owned = len(c.leftovers)
+		for _, s := range c.standings {
+			if s.live != nil {
+				owned++
+			}
+		}
+	}
+	c.leftovers, _ = gate.Guard(gate.Prunes{
+		App: c.decl.App.ID, Limit: c.decl.App.Policy.PruneLimit.Or(app.DefaultPruneLimit), Owned: owned,
+		Standing: c.decl.App.State.PruneHeld, Leftovers: c.leftovers,
+	})
 }
 
 func stand(ctx context.Context, d *Declaration, item plan.Item, live view) (standing, error) {
@@ -86,6 +107,9 @@ func (c *comparison) leave(obj *unstructured.Unstructured) {
 	left := plan.Leftover{
 		Entry: object.Entry{Key: object.KeyOf(obj), Version: obj.GroupVersionKind().Version},
 		UID:   string(obj.GetUID()), Going: obj.GetDeletionTimestamp() != nil, Held: c.decl.KeepOnPrune(obj),
+	}
+	if left.Held == "" && c.decl.AsksOnPrune(obj) {
+		left.Held = "a person has to agree to its deletion"
 	}
 	left.Wave, left.Last = c.decl.PruneWave(obj)
 	c.leftovers = append(c.leftovers, left)

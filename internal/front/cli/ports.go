@@ -67,6 +67,15 @@ type Dialect interface {
 	// Sync returns the merge patch that asks for a sync. It fails when the
 	// object cannot be asked for that, or not now.
 	Sync(obj *unstructured.Unstructured, want SyncOptions, now time.Time) (Request, error)
+	// Held reads which deletions the server holds back.
+	Held(obj *unstructured.Unstructured) (Held, error)
+}
+
+// Held are the deletions that wait for a person.
+type Held struct {
+	Revision  string   // full id of the commit that asks for them
+	Messages  []string // none: nothing is held
+	Automatic bool     // they go on by themselves once confirmed
 }
 
 // A Request is a merge patch that asks for something, and how to tell the answer.
@@ -114,6 +123,7 @@ type Declaration struct {
 	Prepare       func(manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error)
 	Owner         func(live *unstructured.Unstructured) (app.ID, bool)
 	KeepOnPrune   func(live *unstructured.Unstructured) string
+	AsksOnPrune   func(live *unstructured.Unstructured) bool
 	PruneWave     func(live *unstructured.Unstructured) (wave int, last bool)
 	IgnoresExtra  func(live *unstructured.Unstructured) bool
 	IgnoresHealth func(live *unstructured.Unstructured) bool
