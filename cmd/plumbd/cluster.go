@@ -184,12 +184,16 @@ func (c *cluster) Apply(ctx context.Context, obj *unstructured.Unstructured, opt
 		return nil, err
 	}
 	var out *unstructured.Unstructured
+	var text []byte
 	err = until(ctx, retryLimit, func() (bool, error) {
 		var err error
-		out, err = as.Apply(ctx, obj, writeOptions(opts))
+		out, text, err = as.ApplyText(ctx, obj, writeOptions(opts))
 		return err == nil || !settling(err), err
 	})
-	return c.stored(opts)(out, err)
+	if err == nil && !opts.DryRun {
+		c.live.Observe(out.GroupVersionKind(), text, owner(opts.User))
+	}
+	return out, err
 }
 
 // retryLimit bounds the patience with a definition that is not served everywhere yet.
@@ -199,16 +203,6 @@ const retryLimit = 5 * time.Second
 // for a moment after a definition is established some of it does not know yet.
 func settling(err error) bool {
 	return apierrors.IsInternalError(err) && strings.Contains(err.Error(), "error resolving resource")
-}
-
-// stored makes what was written known to the memory of live objects.
-func (c *cluster) stored(opts apply.Options) func(*unstructured.Unstructured, error) (*unstructured.Unstructured, error) {
-	return func(obj *unstructured.Unstructured, err error) (*unstructured.Unstructured, error) {
-		if err == nil && !opts.DryRun {
-			c.live.Observe(obj, owner(opts.User))
-		}
-		return obj, err
-	}
 }
 
 // takeOver makes the fields of opts.Takeover ours where the live object has any.
@@ -259,7 +253,11 @@ func (c *cluster) Replace(ctx context.Context, obj *unstructured.Unstructured, o
 	if err != nil {
 		return nil, err
 	}
-	return c.stored(opts)(as.Replace(ctx, obj, writeOptions(opts)))
+	out, text, err := as.ReplaceText(ctx, obj, writeOptions(opts))
+	if err == nil && !opts.DryRun {
+		c.live.Observe(out.GroupVersionKind(), text, owner(opts.User))
+	}
+	return out, err
 }
 
 func (c *cluster) ref(ctx context.Context, key object.Key) (kube.Ref, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,6 +14,7 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -75,7 +77,7 @@ func run(ctx context.Context, cfg config) error {
 		return err
 	}
 	settings := argo.Settings{Namespace: cfg.namespace, Tracking: argo.Tracking(cfg.tracking)}
-	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
+	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return err
 	}
@@ -151,6 +153,7 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters) (manage
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
+		MapperProvider:         func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return ownKinds(), nil },
 		Metrics:                server.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
 		Cache: cache.Options{
@@ -167,6 +170,21 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters) (manage
 			},
 		},
 	})
+}
+
+// ownKinds says how the kinds that plumbd itself reads and writes are served. It
+// defines most of them, so that there is nothing to discover.
+func ownKinds() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for _, gvk := range []schema.GroupVersionKind{
+		v1alpha1.GroupVersion.WithKind(v1alpha1.ApplicationKind), v1alpha1.GroupVersion.WithKind(v1alpha1.AppProjectKind),
+		sourcev1.GroupVersion.WithKind(sourcev1.GitRepositoryKind), kustomizev1.GroupVersion.WithKind(kustomizev1.KustomizationKind),
+		corev1.SchemeGroupVersion.WithKind("Secret"), corev1.SchemeGroupVersion.WithKind("ConfigMap"),
+	} {
+		mapper.Add(gvk, meta.RESTScopeNamespace)
+	}
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	return mapper
 }
 
 // withoutData keeps the fact that a repository Secret changed, and not its content.

@@ -61,10 +61,13 @@ func Compute(in Input) (Change, error) {
 		return Change{}, err
 	}
 	if in.Live == nil {
-		if _, err := roundTrip(in.Desired.GroupVersionKind(), c.desiredObject); err != nil {
+		if err := readable(in.Desired.GroupVersionKind(), c.desiredObject); err != nil {
 			return Change{}, c.unreadable(c.desiredObject, err)
 		}
 		return Change{Key: c.key, Kind: Create, Reason: reasonMissing}, nil
+	}
+	if err := c.claim(); err != nil {
+		return Change{}, err
 	}
 	if err := c.readLive(); err != nil {
 		return Change{}, err
@@ -136,6 +139,11 @@ func (c *comparison) readDesired() error {
 	}
 	c.desiredObject = c.strip(obj)
 	c.desired = retype(whole, c.desiredObject)
+	return nil
+}
+
+// claim lists the fields that will be ours.
+func (c *comparison) claim() error {
 	set, err := c.desired.ToFieldSet()
 	if err != nil {
 		return invalid(c.key, err)

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -37,7 +38,15 @@ type sink struct {
 	buf  []byte
 }
 
-func newSink() *sink { return &sink{hash: sha256.New(), buf: make([]byte, 0, 4096)} }
+// sinks are used again: digests are taken of every object at every look.
+var sinks = sync.Pool{New: func() any { return &sink{hash: sha256.New(), buf: make([]byte, 0, 4096)} }}
+
+func newSink() *sink {
+	s := sinks.Get().(*sink)
+	s.hash.Reset()
+	s.buf = s.buf[:0]
+	return s
+}
 
 const (
 	tagNull = iota
@@ -114,10 +123,16 @@ func (s *sink) value(v any, depth int) {
 	}
 }
 
+// sum returns the digest. The sink must not be used any more.
 func (s *sink) sum() Digest {
 	s.hash.Write(s.buf)
-	s.buf = s.buf[:0]
 	var d Digest
-	copy(d[:], s.hash.Sum(nil))
+	copy(d[:], s.hash.Sum(s.buf[:0]))
+	if cap(s.buf) <= maxKept {
+		sinks.Put(s)
+	}
 	return d
 }
+
+// maxKept is the largest buffer that a sink keeps: one long text would stay for ever.
+const maxKept = 64 << 10

@@ -77,6 +77,25 @@ var builtins = sync.OnceValue(func() *runtime.Scheme {
 // of gvk: quantities in canonical form, nulls and empty optional fields gone, and
 // without a status. It returns nil for a kind without a Go type here.
 func roundTrip(gvk schema.GroupVersionKind, obj map[string]any) (map[string]any, error) {
+	object, err := read(gvk, obj)
+	if object == nil || err != nil {
+		return nil, err
+	}
+	out, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return nil, fmt.Errorf("writing it back: %w", err)
+	}
+	return without(unassigned(withoutZeros(obj, out)), "status"), nil
+}
+
+// readable reports why the Go type of gvk cannot hold obj; nil: it can, or there is none.
+func readable(gvk schema.GroupVersionKind, obj map[string]any) error {
+	_, err := read(gvk, obj)
+	return err
+}
+
+// read reads obj into the Go type of gvk; nil: there is none here.
+func read(gvk schema.GroupVersionKind, obj map[string]any) (runtime.Object, error) {
 	scheme := builtins()
 	if !scheme.Recognizes(gvk) {
 		return nil, nil
@@ -88,11 +107,7 @@ func roundTrip(gvk schema.GroupVersionKind, obj map[string]any) (map[string]any,
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj, object); err != nil {
 		return nil, err
 	}
-	out, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	if err != nil {
-		return nil, fmt.Errorf("writing it back: %w", err)
-	}
-	return without(unassigned(withoutZeros(obj, out)), "status"), nil
+	return object, nil
 }
 
 // withoutZeros removes from after the zeros that Go types without a notion of

@@ -121,20 +121,26 @@ func (c *Cluster) explain(call call, err error) error {
 
 // object performs the call and decodes the object in the answer.
 func (c *Cluster) object(ctx context.Context, call call) (*unstructured.Unstructured, error) {
+	obj, _, err := c.objectAndText(ctx, call)
+	return obj, err
+}
+
+// objectAndText is object that also returns the answer as the server wrote it.
+func (c *Cluster) objectAndText(ctx context.Context, call call) (*unstructured.Unstructured, []byte, error) {
 	raw, err := c.send(ctx, call)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	content := map[string]any{}
 	if err := utiljson.Unmarshal(raw, &content); err != nil {
-		return nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: errNotObject}
+		return nil, nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: errNotObject}
 	}
 	obj := &unstructured.Unstructured{Object: content}
 	if obj.GetKind() != call.resource.GVK.Kind || (call.name != "" && obj.GetName() != call.name) {
 		err := fmt.Errorf("the answer is another object: %s %q", obj.GetKind(), obj.GetName())
-		return nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: err}
+		return nil, nil, &apierror.RequestError{Verb: call.verb, Key: call.key(), Err: err}
 	}
-	return obj, nil
+	return obj, raw, nil
 }
 
 // metadata performs the call and decodes the metadata in the answer.

@@ -38,16 +38,22 @@ var errNoManager = errors.New("a field manager is required")
 // Apply server-side applies obj and returns it as stored. A field that another
 // manager owns is a conflict (apierrors.IsConflict) unless opts.Force.
 func (c *Cluster) Apply(ctx context.Context, obj *unstructured.Unstructured, opts WriteOptions) (*unstructured.Unstructured, error) {
+	out, _, err := c.ApplyText(ctx, obj, opts)
+	return out, err
+}
+
+// ApplyText is Apply that also returns the object as the server wrote it, in JSON.
+func (c *Cluster) ApplyText(ctx context.Context, obj *unstructured.Unstructured, opts WriteOptions) (*unstructured.Unstructured, []byte, error) {
 	call, err := c.about(ctx, "apply", obj)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if opts.Manager == "" {
-		return nil, &apierror.RequestError{Verb: "apply", Key: call.key(), Err: errNoManager}
+		return nil, nil, &apierror.RequestError{Verb: "apply", Key: call.key(), Err: errNoManager}
 	}
 	call.method, call.content, call.params = http.MethodPatch, types.ApplyPatchType, opts.params()
 	call.params["force"] = strconv.FormatBool(opts.Force)
-	return c.object(ctx, call)
+	return c.objectAndText(ctx, call)
 }
 
 // Create creates obj, whose name the server makes up when only generateName is
@@ -71,12 +77,18 @@ func (c *Cluster) Create(ctx context.Context, obj *unstructured.Unstructured, op
 // Replace puts obj in place of what is stored, and fails with a conflict when
 // obj carries a resource version that is not the stored one.
 func (c *Cluster) Replace(ctx context.Context, obj *unstructured.Unstructured, opts WriteOptions) (*unstructured.Unstructured, error) {
+	out, _, err := c.ReplaceText(ctx, obj, opts)
+	return out, err
+}
+
+// ReplaceText is Replace that also returns the object as the server wrote it, in JSON.
+func (c *Cluster) ReplaceText(ctx context.Context, obj *unstructured.Unstructured, opts WriteOptions) (*unstructured.Unstructured, []byte, error) {
 	call, err := c.about(ctx, "replace", obj)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	call.method, call.params = http.MethodPut, opts.params()
-	return c.object(ctx, call)
+	return c.objectAndText(ctx, call)
 }
 
 // about returns the call that sends obj.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/listwatch"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // header reads and checks the header of an object that the server sent.
@@ -233,28 +233,24 @@ func (r *run) ahead(at listwatch.Version) bool {
 	return at.After(r.resume) || at.Ordered() && r.resume == listwatch.Version{}
 }
 
-// Observe stores the outcome of our own write at once, so that the next read
-// sees it and its echo on the watch is not a change. Everyone whom the change
+// Observe stores the outcome of our own write, as the server answered it in JSON,
+// at once, so that the next read sees it and its echo on the watch is not a change. Everyone whom the change
 // concerns is told, except writer, the owner on whose behalf it was made.
 //
 // It does nothing when the kind is not watched, or when the watch has already
-// passed obj's resource version and so knows better.
-func (s *State) Observe(obj *unstructured.Unstructured, writer string) {
-	raw, err := obj.MarshalJSON()
-	if err != nil {
-		return
-	}
+// passed its resource version and so knows better. raw is not kept.
+func (s *State) Observe(gvk schema.GroupVersionKind, raw []byte, writer string) {
 	h, err := listwatch.ReadHeader(raw)
 	if err != nil || h.Check() != nil {
 		return
 	}
 	at := listwatch.ParseVersion(h.Version)
 	s.mu.RLock()
-	k, r := s.kinds[obj.GroupVersionKind().GroupKind()], (*run)(nil)
+	k, r := s.kinds[gvk.GroupKind()], (*run)(nil)
 	if k != nil {
 		r = k.run
 	}
-	wanted := r != nil && k.initial && r.ahead(at) && obj.GroupVersionKind().Version == r.resource.GVK.Version
+	wanted := r != nil && k.initial && r.ahead(at) && gvk.Version == r.resource.GVK.Version
 	s.mu.RUnlock()
 	if !wanted {
 		return

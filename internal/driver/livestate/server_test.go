@@ -152,7 +152,7 @@ func TestServerLifeOfAnObject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Observe(stored, "a") // races with its echo; either way the new state is stored
+	observe(r, stored, "a") // races with its echo; either way the new state is stored
 	if meta, _ := r.Meta(k); meta.ResourceVersion != stored.GetResourceVersion() {
 		t.Error("own write is not read")
 	}
@@ -160,7 +160,7 @@ func TestServerLifeOfAnObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.saw(t, of(livestate.Deleted))
-	r.Observe(stored, "a")
+	observe(r, stored, "a")
 	if _, ok := r.Get(k); ok {
 		t.Error("a deleted object came back")
 	}

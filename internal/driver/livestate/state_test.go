@@ -368,7 +368,7 @@ func TestObserve(t *testing.T) {
 	r.Claim("b", []object.Key{key("c")})
 
 	own := r.server.PutSilently(configMaps.GVR, configMap("c", "a", "two"))
-	r.Observe(own, "a")
+	observe(r, own, "a")
 	got, _ := r.Get(key("c"))
 	if diff := cmp.Diff(own, got); diff != "" {
 		t.Error("own write is not read", diff)
@@ -381,7 +381,7 @@ func TestObserve(t *testing.T) {
 	r.saw("Modified ConfigMap shop/c [a b]")
 	r.server.Delete(configMaps.GVR, "shop", "c")
 	r.saw("Deleted ConfigMap shop/c [a b]")
-	r.Observe(echo, "a")
+	observe(r, echo, "a")
 	if _, ok := r.Get(key("c")); ok {
 		t.Error("a deleted object came back")
 	}
@@ -391,7 +391,7 @@ func TestEchoIsSilent(t *testing.T) {
 	r := newRig(t, nil)
 	r.require(configMaps)
 	made := r.server.PutSilently(configMaps.GVR, configMap("c", "a", "one"))
-	r.Observe(made, "a")
+	observe(r, made, "a")
 	r.server.Disconnect() // resumes before the write: the fake sends nothing for it
 	r.put(configMaps, "last", "a")
 	r.saw("Added ConfigMap shop/last [a]")
@@ -586,4 +586,15 @@ func TestSlowListenerDelaysNobody(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// observe tells of the outcome of a write.
+func observe(s interface {
+	Observe(gvk schema.GroupVersionKind, raw []byte, writer string)
+}, obj *unstructured.Unstructured, writer string) {
+	raw, err := obj.MarshalJSON()
+	if err != nil {
+		panic(err)
+	}
+	s.Observe(obj.GroupVersionKind(), raw, writer)
 }

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
@@ -147,15 +149,24 @@ func (a *application) Report(ctx context.Context, out app.Outcome, now time.Time
 	if string(patch) == "{}" {
 		return nil
 	}
-	err = a.Client.Patch(ctx, next, client.RawPatch(client.MergeFrom(a.obj).Type(), patch), client.FieldOwner("plumbd"))
+	stored := metadataOf(next, v1alpha1.GroupVersion.WithKind(v1alpha1.ApplicationKind))
+	err = a.Client.Patch(ctx, stored, client.RawPatch(types.MergePatchType, patch), client.FieldOwner("plumbd"))
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("application %s: status: %w", a.app.ID, err)
 	}
-	a.written.note(a.app.ID, next)
+	a.written.note(a.app.ID, stored)
 	return nil
+}
+
+// metadataOf names an object of which a patch shall answer the metadata alone:
+// nobody reads the rest, and it is most of the answer.
+func metadataOf(obj client.Object, gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: obj.GetNamespace(), Name: obj.GetName()}}
+	m.SetGroupVersionKind(gvk)
+	return m
 }
 
 // EnsureDefaultProject creates the project "default" when there is none.

@@ -19,7 +19,7 @@ import (
 func (s *session) fresh(e coreapply.Event) *standing {
 	now := &standing{
 		uid: string(e.Live.GetUID()), version: e.Live.GetResourceVersion(), verdict: plan.Same,
-		desired: diff.DigestOf(e.Step.Manifest.Object), vitals: assess.VitalsOf(e.Live), owner: s.app.ID,
+		desired: s.digestOf(e.Step.Manifest.Object), vitals: assess.VitalsOf(e.Live), owner: s.app.ID,
 	}
 	now.owned, _ = diff.Owned(e.Live, s.traits.Manager)
 	return now

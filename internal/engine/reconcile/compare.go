@@ -152,7 +152,7 @@ func (s *session) stand(ctx context.Context, c *comparison, item *plan.Item, kin
 		return s.unserved(c, item, err)
 	}
 	meta, exists := s.cluster.Meta(key)
-	desired := diff.DigestOf(item.Object)
+	desired := s.digestOf(item.Object)
 	if !exists {
 		item.Standing = plan.Missing
 		delete(s.mem.items, key)
@@ -198,6 +198,19 @@ func (s *session) stand(ctx context.Context, c *comparison, item *plan.Item, kin
 	}
 	c.images = append(c.images, known.vitals.Images...)
 	return nil
+}
+
+// digestOf returns the digest of a desired object; it is asked for at every look.
+func (s *session) digestOf(obj *unstructured.Unstructured) diff.Digest {
+	d, ok := s.digests[obj]
+	if !ok {
+		if s.digests == nil {
+			s.digests = map[*unstructured.Unstructured]diff.Digest{}
+		}
+		d = diff.DigestOf(obj)
+		s.digests[obj] = d
+	}
+	return d
 }
 
 // unserved handles an object whose kind the cluster does not serve.

@@ -44,10 +44,15 @@ func annotate(name, value string) func(*v1alpha1.Application) {
 // objects come, the old ones stay, whatever happens next, until a person says so.
 func TestRenameIsHeld(t *testing.T) {
 	for name, next := range map[string]func(*world){
-		"another look":  func(w *world) { w.reconcile() },
-		"restart":       func(w *world) { w.restart(); w.reconcile() },
-		"next commit":   func(w *world) { w.push("3", configMaps("new", 12)+configMap("more", "1")); w.reconcile() },
-		"broken commit": func(w *world) { w.push("3", "broken"); w.reconcile(); w.push("4", configMaps("new", 12)); w.reconcile() },
+		"another look": func(w *world) { w.reconcile() },
+		"restart":      func(w *world) { w.restart(); w.reconcile() },
+		"next commit":  func(w *world) { w.push("3", configMaps("new", 12)+configMap("more", "1")); w.reconcile() },
+		"broken commit": func(w *world) {
+			w.push("3", "broken")
+			w.reconcile()
+			w.push("4", configMaps("new", 12))
+			w.reconcile()
+		},
 		"source away": func(w *world) {
 			w.git.seen.Err = fmt.Errorf("connection refused")
 			w.reconcile()

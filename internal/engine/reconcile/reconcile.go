@@ -14,8 +14,11 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/diff"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
@@ -175,8 +178,9 @@ type session struct {
 
 	out app.Outcome
 
-	rendering render.Request // as it was rendered
-	digest    string         // of the manifests
+	rendering render.Request                             // as it was rendered
+	digest    string                                     // of the manifests
+	digests   map[*unstructured.Unstructured]diff.Digest // of desired objects
 }
 
 // run goes through the stages and returns the outcome, and false when there is
