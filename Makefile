@@ -10,6 +10,7 @@ TAGS    := -tags kustomize_disable_go_plugin_support
 LDFLAGS := -ldflags "-s -w -X main.version=$(VERSION)"
 GO      := go
 APPS    := 1000
+SUITE   := table
 FUZZTIME := 20s
 
 .PHONY: help
@@ -66,8 +67,8 @@ race: build bin/alltests ## every test under the race detector (needs a C compil
 	@CGO_ENABLED=1 bin/alltests -race
 
 .PHONY: bench
-bench: build ## measure against the machine's own limit: make bench APPS=1000 BENCHFLAGS=...
-	$(GO) run $(TAGS) ./bench -apps $(APPS) $(BENCHFLAGS)
+bench: build ## measure against the machine's own limit: make bench APPS=100,1000,5000 SUITE=table BENCHFLAGS=...
+	$(GO) run $(TAGS) ./bench -apps $(APPS) -suite $(SUITE) $(BENCHFLAGS)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

@@ -60,7 +60,7 @@ func makeNamespaces(ctx context.Context, c *kube.Cluster) error {
 
 // applyAll applies the objects of all applications, 16 at a time.
 func applyAll(ctx context.Context, s *sandbox, c *kube.Cluster, w workload, version string) (cost, error) {
-	objects := make([]*unstructured.Unstructured, 0, w.apps*objectsPerApp)
+	objects := make([]*unstructured.Unstructured, 0, w.apps*w.options.perApp)
 	for _, i := range w.all() {
 		objects = append(objects, w.objects(i, version)...)
 	}

@@ -1,41 +1,78 @@
 // Bench measures Plumbline against the limit of the machine it runs on.
 //
-// In go a number of applications; out come times, API requests, CPU seconds and
-// memory, each beside the floor of the same run: a loop that server-side-applies
-// the same rendered objects with 16 workers and does nothing else. Both run
-// against a control plane of their own without controllers.
+// In go numbers of applications; out come times, API requests, CPU seconds and
+// memory, where there is one beside the floor of the same run: a loop that
+// server-side-applies the same rendered objects with 16 workers and does nothing
+// else. Both run against a control plane of their own without controllers.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // options are what the flags say.
 type options struct {
-	apps    int
+	sizes   sizes
+	perApp  int
+	suite   string
 	tool    string
 	sandbox string
 	plumbd  string
 	keep    bool
 	idle    time.Duration
 	drifts  int
+	history int // MiB
+}
+
+// sizes are numbers of applications, written with commas between them.
+type sizes []int
+
+func (s *sizes) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(*s), " ", ","), "[]")
+}
+
+// Set implements flag.Value.
+func (s *sizes) Set(text string) error {
+	*s = nil
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is no number of applications", part)
+		}
+		*s = append(*s, n)
+	}
+	return nil
+}
+
+// suites are what can be measured, by name.
+var suites = map[string]func(context.Context, options, string) error{
+	"table":        measureSizes,
+	"repositories": measureRepositories,
+	"history":      measureHistory,
+	"big":          measureBig,
 }
 
 func main() {
-	var o options
-	flag.IntVar(&o.apps, "apps", 1000, "applications of four objects each")
+	o := options{sizes: sizes{1000}}
+	flag.Var(&o.sizes, "apps", "numbers of applications, with commas between them; more than one also give how figures grow")
+	flag.IntVar(&o.perApp, "objects", 4, "objects of each application, up to 4")
+	flag.StringVar(&o.suite, "suite", "table", "what to measure: "+strings.Join(slices.Sorted(maps.Keys(suites)), ", "))
 	flag.StringVar(&o.tool, "tool", "directory", "how applications are rendered: directory or kustomize")
 	flag.StringVar(&o.sandbox, "sandbox", "bin/sandbox", "the control plane's program")
 	flag.StringVar(&o.plumbd, "plumbd", "bin/plumbd", "the server's program")
 	flag.BoolVar(&o.keep, "keep", false, "keep the working directory")
-	flag.DurationVar(&o.idle, "idle", time.Minute, "how long to watch an idle server")
-	flag.IntVar(&o.drifts, "drifts", 100, "hand-made changes to repair")
+	flag.DurationVar(&o.idle, "idle", time.Minute, "how long to watch an idle server, and one that others fight with")
+	flag.IntVar(&o.drifts, "drifts", 100, "hand-made changes to repair, one after the other")
+	flag.IntVar(&o.history, "history", 1024, "size of the repository with a long history, in MiB")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -46,6 +83,10 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	measure, ok := suites[o.suite]
+	if !ok || o.perApp < 1 || o.perApp > maxObjects {
+		return fmt.Errorf("-suite %q, -objects %d: see bench -help", o.suite, o.perApp)
+	}
 	dir, err := os.MkdirTemp("", "plumbline-bench-")
 	if err != nil {
 		return err
@@ -53,13 +94,7 @@ func run(ctx context.Context, o options) error {
 	if !o.keep {
 		defer os.RemoveAll(dir)
 	}
-	w := newWorkload(o)
-	fmt.Printf("%d applications of %d objects, rendered by %s\n\n", o.apps, objectsPerApp, o.tool)
-	floor, err := measureFloor(ctx, o, w, filepath.Join(dir, "floor"))
-	if err != nil {
-		return fmt.Errorf("floor: %w", err)
-	}
-	return measureOurs(ctx, o, w, floor, filepath.Join(dir, "ours"))
+	return measure(ctx, o, dir)
 }
 
 // cost is what a phase took: time, and CPU of everything that took part, the

@@ -10,85 +10,99 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 )
 
 // deadline bounds every wait of the bench.
-const deadline = 10 * time.Minute
+const deadline = 15 * time.Minute
 
 // ours is a server at work on the workload.
 type ours struct {
 	options
 	workload
 	floor   floor
+	dir     string
 	clone   string
 	url     string
+	bare    string // the same repository, behind the server's back
+	addr    string // of plumbd
 	cluster *kube.Cluster
 	sandbox *sandbox
 	plumbd  *plumbd
+	figures figures
 }
 
-func measureOurs(ctx context.Context, o options, w workload, f floor, dir string) error {
+// newOurs starts a control plane with an empty repository and connects to it.
+func newOurs(ctx context.Context, o options, dir string) (*ours, error) {
 	addr, err := freePort()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := startSandbox(ctx, o, dir, "--push-hook", "http://"+addr+"/hook/git")
 	if err != nil {
+		return nil, err
+	}
+	b := &ours{
+		options: o, sandbox: s, dir: dir, addr: addr, clone: filepath.Join(dir, "clone"),
+		url: s.Git.HTTP + "/bench.git", bare: filepath.Join(dir, "git", "bench.git"),
+	}
+	if b.cluster, err = connect(ctx, s); err == nil {
+		err = makeNamespaces(ctx, b.cluster)
+	}
+	if err != nil {
+		s.stop()
+	}
+	return b, err
+}
+
+func (b *ours) stop() {
+	if b.plumbd != nil {
+		b.plumbd.stop()
+	}
+	b.sandbox.stop()
+}
+
+// start starts plumbd with further flags, or starts it again.
+func (b *ours) start(ctx context.Context, flags ...string) error {
+	if b.plumbd != nil {
+		b.plumbd.stop()
+	}
+	var err error
+	if b.plumbd, err = startPlumbd(ctx, b.options, b.sandbox, b.dir, b.addr, flags...); err != nil {
 		return err
 	}
-	defer s.stop()
-	b := &ours{options: o, workload: w, floor: f, sandbox: s, clone: filepath.Join(dir, "clone"), url: s.Git.HTTP + "/bench.git"}
-	if b.cluster, err = connect(ctx, s); err != nil {
-		return err
-	}
-	if err := makeNamespaces(ctx, b.cluster); err != nil {
-		return err
-	}
-	if err := b.repository(filepath.Join(dir, "git", "bench.git")); err != nil {
-		return err
-	}
-	if b.plumbd, err = startPlumbd(ctx, o, s, dir, addr); err != nil {
-		return err
-	}
-	defer b.plumbd.stop()
-	if err := b.definitions(ctx); err != nil {
-		return err
-	}
-	for _, phase := range []func(context.Context) error{b.firstDeploy, b.update, b.oneCommit, b.drift, b.idle} {
-		if err := phase(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.definitions(ctx)
 }
 
 // definitions waits until the kinds that the server installed are known here.
 func (b *ours) definitions(ctx context.Context) error {
 	gk := b.application(0, "").GroupVersionKind().GroupKind()
-	return wait(ctx, deadline, func() (bool, error) {
+	return wait(ctx, often, func() (bool, error) {
 		b.cluster.Invalidate()
 		_, err := b.cluster.Mapping(ctx, gk, "")
 		return err == nil, nil
 	})
 }
 
-func (b *ours) repository(bare string) error {
+// publish makes the clone's content the first commit of the served repository.
+func (b *ours) publish() error {
+	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "-A"}, {"commit", "-qm", "first"}, {"clone", "-q", "--bare", b.clone, b.bare}} {
+		if err := git(b.clone, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *ours) repository() error {
 	if err := os.MkdirAll(b.clone, 0o755); err != nil {
 		return err
 	}
 	if err := b.write(b.clone, "v1", b.all()...); err != nil {
 		return err
 	}
-	if err := git(b.clone, "init", "-q", "-b", "main"); err != nil {
-		return err
-	}
-	if err := commit(b.clone, "first"); err != nil {
-		return err
-	}
-	return git(b.clone, "clone", "-q", "--bare", b.clone, bare)
+	return b.publish()
 }
 
 func (b *ours) spent() cost { return spent(b.sandbox.cmd.Process.Pid, b.plumbd.cmd.Process.Pid) }
@@ -102,6 +116,20 @@ type usage struct {
 func (b *ours) usage() (usage, error) {
 	c, err := b.plumbd.metrics()
 	return usage{counters: c, cpu: cpu(b.plumbd.cmd.Process.Pid)}, err
+}
+
+// requests counts all but watches.
+func (u usage) requests() float64 {
+	return u.counters.sum("plumb_api_requests_total") - u.counters.sum("plumb_api_requests_total", "verb=watch")
+}
+
+// writes counts what changes something.
+func (u usage) writes() float64 {
+	n := 0.0
+	for _, verb := range []string{"apply", "patch", "create", "update", "put", "post", "delete"} {
+		n += u.counters.sum("plumb_api_requests_total", "verb="+verb)
+	}
+	return n
 }
 
 // since prints what was used after before.
@@ -121,60 +149,46 @@ func (b *ours) since(before usage) error {
 	return nil
 }
 
-func (b *ours) steps(action string) float64 {
+func (b *ours) counter(texts ...string) float64 {
 	c, err := b.plumbd.metrics()
 	if err != nil {
 		return 0
 	}
-	return c.sum("plumb_sync_steps_total", "action="+action, "outcome=ok")
+	return c.sum(texts...)
 }
 
-func (b *ours) waitSteps(ctx context.Context, action string, want float64) error {
-	err := wait(ctx, deadline, func() (bool, error) { return b.steps(action) >= want, nil })
+func (b *ours) steps(action string) float64 {
+	return b.counter("plumb_sync_steps_total", "action="+action, "outcome=ok")
+}
+
+func (b *ours) waitSteps(ctx context.Context, pause time.Duration, action string, want float64) error {
+	err := wait(ctx, pause, func() (bool, error) { return b.steps(action) >= want, nil })
 	if err != nil {
 		return fmt.Errorf("%.0f of %.0f objects: %w", b.steps(action), want, err)
 	}
 	return nil
 }
 
-func (b *ours) firstDeploy(ctx context.Context) error {
-	before, err := b.usage()
-	if err != nil {
-		return err
-	}
-	start := b.spent()
-	g, gctx := errgroup.WithContext(ctx)
+// declare creates Applications, as many at a time as the floor applies objects.
+func (b *ours) declare(ctx context.Context, applications []*unstructured.Unstructured) error {
+	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(floorWorkers)
-	for _, i := range b.all() {
+	for _, a := range applications {
 		g.Go(func() error {
-			_, err := b.cluster.Create(gctx, b.application(i, b.url), kube.WriteOptions{Manager: "bench"})
+			_, err := b.cluster.Create(ctx, a, kube.WriteOptions{Manager: "bench"})
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if err := b.waitSteps(ctx, "create", float64(b.apps*objectsPerApp)); err != nil {
-		return err
-	}
-	row("first deploy", b.spent().minus(start), b.floor.first)
-	if err := b.waitStatus(ctx); err != nil {
-		return err
-	}
-	return b.since(before)
+	return g.Wait()
 }
 
-// waitStatus waits until every Application says Synced at the newest commit.
-func (b *ours) waitStatus(ctx context.Context) error {
+// waitStatus waits until every Application says Synced at a revision; "" is any.
+func (b *ours) waitStatus(ctx context.Context, head string) error {
 	res, err := b.cluster.Mapping(ctx, b.application(0, "").GroupVersionKind().GroupKind(), "")
 	if err != nil {
 		return err
 	}
-	head, err := gitOutput(b.clone, "rev-parse", "HEAD")
-	if err != nil {
-		return err
-	}
-	return wait(ctx, deadline, func() (bool, error) {
+	return wait(ctx, seldom, func() (bool, error) {
 		list, err := b.cluster.List(ctx, res, kube.ListOptions{})
 		if err != nil {
 			return false, err
@@ -182,140 +196,42 @@ func (b *ours) waitStatus(ctx context.Context) error {
 		return !slices.ContainsFunc(list, func(a *unstructured.Unstructured) bool {
 			status, _, _ := unstructured.NestedString(a.Object, "status", "sync", "status")
 			revision, _, _ := unstructured.NestedString(a.Object, "status", "sync", "revision")
-			return status != "Synced" || revision != head
+			return status != "Synced" || (head != "" && revision != head)
 		}), nil
 	})
 }
 
-func (b *ours) push(version string, which ...int) error {
+func (b *ours) waitHead(ctx context.Context) error {
+	head, err := gitOutput(b.clone, "rev-parse", "HEAD")
+	if err != nil {
+		return err
+	}
+	return b.waitStatus(ctx, head)
+}
+
+// commitTo writes a version of some applications, commits and pushes it.
+func (b *ours) commitTo(remote, version string, which ...int) error {
 	if err := b.write(b.clone, version, which...); err != nil {
 		return err
 	}
 	if err := commit(b.clone, version); err != nil {
 		return err
 	}
-	return git(b.clone, "push", "-q", b.url, "main")
+	return git(b.clone, "push", "-q", remote, "main")
 }
 
-func (b *ours) update(ctx context.Context) error {
-	before, err := b.usage()
-	if err != nil {
-		return err
-	}
-	patched := b.steps("patch")
-	if err := b.push("v2", b.all()...); err != nil {
-		return err
-	}
-	start := b.spent()
-	if err := b.waitSteps(ctx, "patch", patched+float64(b.apps*objectsPerApp)); err != nil {
-		return err
-	}
-	row("commit that changes all", b.spent().minus(start), b.floor.update)
-	if err := b.waitStatus(ctx); err != nil {
-		return err
-	}
-	return b.since(before)
-}
-
-func (b *ours) oneCommit(ctx context.Context) error {
-	const runs = 7
-	before, err := b.usage()
-	if err != nil {
-		return err
-	}
-	var took []time.Duration
-	for n := range runs {
-		patched := b.steps("patch")
-		i := (n * 131) % b.apps
-		if err := b.push(fmt.Sprintf("one-%d", n), i); err != nil {
-			return err
+// settle waits until the server made no request for ten seconds.
+func (b *ours) settle(ctx context.Context) error {
+	last, since := -1.0, time.Now()
+	return wait(ctx, seldom, func() (bool, error) {
+		if n := b.counter("plumb_api_requests_total"); n != last {
+			last, since = n, time.Now()
 		}
-		started := time.Now()
-		if err := b.waitSteps(ctx, "patch", patched+objectsPerApp); err != nil {
-			return err
-		}
-		took = append(took, time.Since(started))
-	}
-	fmt.Printf("%-34s p50 %s, worst %s (push returned to last object applied, %d runs)\n", fmt.Sprintf("commit that changes 1 of %d", b.apps), round(percentile(took, 50)), round(percentile(took, 100)), runs)
-	return b.since(before)
+		return time.Since(since) > 10*time.Second, nil
+	})
 }
 
 func percentile(list []time.Duration, p int) time.Duration {
 	slices.Sort(list)
 	return list[(len(list)-1)*p/100]
-}
-
-// drift changes labels by hand and waits until they are back.
-func (b *ours) drift(ctx context.Context) error {
-	before, err := b.usage()
-	if err != nil {
-		return err
-	}
-	var took []time.Duration
-	for n := range b.drifts {
-		i := (n * 37) % b.apps
-		obj := b.objects(i, "v2")[1]
-		res, err := b.cluster.Mapping(ctx, obj.GroupVersionKind().GroupKind(), "")
-		if err != nil {
-			return err
-		}
-		ref := kube.Ref{Resource: res, Namespace: obj.GetNamespace(), Name: obj.GetName()}
-		started := time.Now()
-		if _, err := b.cluster.Patch(ctx, ref, types.MergePatchType, []byte(`{"data":{"greeting":"changed by hand"}}`), kube.WriteOptions{Manager: "kubectl-edit"}); err != nil {
-			return err
-		}
-		err = wait(ctx, deadline, func() (bool, error) {
-			live, err := b.cluster.Get(ctx, ref)
-			if err != nil {
-				return false, err
-			}
-			greeting, _, _ := unstructured.NestedString(live.Object, "data", "greeting")
-			return greeting == "hello", nil
-		})
-		if err != nil {
-			return err
-		}
-		took = append(took, time.Since(started))
-	}
-	fmt.Printf("%-34s p50 %s, p99 %s (%d changes, seen by reading every 50ms)\n", "repair of a hand-made change", round(percentile(took, 50)), round(percentile(took, 99)), len(took))
-	return b.since(before)
-}
-
-func (b *ours) idle(ctx context.Context) error {
-	if err := settle(ctx, b); err != nil {
-		return err
-	}
-	before, err := b.usage()
-	if err != nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(b.options.idle):
-	}
-	now, err := b.usage()
-	if err != nil {
-		return err
-	}
-	all := now.counters.sum("plumb_api_requests_total") - before.counters.sum("plumb_api_requests_total")
-	watches := now.counters.sum("plumb_api_requests_total", "verb=watch") - before.counters.sum("plumb_api_requests_total", "verb=watch")
-	fmt.Printf("%-34s %.0f requests besides %.0f watches; cpu %.2f %% of a core\n",
-		fmt.Sprintf("idle for %s", b.options.idle), all-watches, watches, 100*(now.cpu-before.cpu)/b.options.idle.Seconds())
-	return b.since(before)
-}
-
-// settle waits until the server made no request for ten seconds.
-func settle(ctx context.Context, b *ours) error {
-	last, since := -1.0, time.Now()
-	return wait(ctx, deadline, func() (bool, error) {
-		c, err := b.plumbd.metrics()
-		if err != nil {
-			return false, err
-		}
-		if n := c.sum("plumb_api_requests_total"); n != last {
-			last, since = n, time.Now()
-		}
-		return time.Since(since) > 10*time.Second, nil
-	})
 }

@@ -121,18 +121,22 @@ func freePort() (string, error) {
 	return l.Addr().String(), nil
 }
 
-func startPlumbd(ctx context.Context, o options, s *sandbox, dir, addr string) (*plumbd, error) {
-	log, err := os.Create(filepath.Join(dir, "plumbd.log"))
+func startPlumbd(ctx context.Context, o options, s *sandbox, dir, addr string, flags ...string) (*plumbd, error) {
+	log, err := os.OpenFile(filepath.Join(dir, "plumbd.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	p := &plumbd{addr: addr, cmd: exec.CommandContext(ctx, o.plumbd, "-kubeconfig", s.Kubeconfig, "-data", filepath.Join(dir, "plumbd"), "-listen", addr, "-log-level", "warn", "-profile", "-poll", "10m")}
+	args := append([]string{
+		"-kubeconfig", s.Kubeconfig, "-data", filepath.Join(dir, "plumbd"), "-listen", addr,
+		"-log-level", "warn", "-profile", "-poll", "10m",
+	}, flags...)
+	p := &plumbd{addr: addr, cmd: exec.CommandContext(ctx, o.plumbd, args...)}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	return p, wait(ctx, time.Minute, func() (bool, error) {
+	return p, wait(ctx, often, func() (bool, error) {
 		resp, err := http.Get("http://" + addr + "/readyz")
 		if err != nil {
 			return false, nil
@@ -169,7 +173,7 @@ func (p *plumbd) metrics() (counters, error) {
 			for _, l := range m.Label {
 				labels += " " + l.GetName() + "=" + l.GetValue()
 			}
-			out[name+labels] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			out[name+labels] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return out, nil
@@ -190,10 +194,17 @@ func (c counters) sum(texts ...string) float64 {
 	return total
 }
 
-func wait(ctx context.Context, longest time.Duration, done func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, longest)
+// Pauses between two looks. Looking costs both sides something, so it is done
+// seldom while much is under way.
+const (
+	often  = 20 * time.Millisecond
+	seldom = 250 * time.Millisecond
+)
+
+func wait(ctx context.Context, pause time.Duration, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		ok, err := done()

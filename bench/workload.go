@@ -12,16 +12,15 @@ import (
 )
 
 const (
-	objectsPerApp = 4
-	namespaces    = 10
+	maxObjects = 4 // of one application
+	namespaces = 10
 )
 
 // workload is a repository of many small applications.
 type workload struct {
 	options
+	apps int
 }
-
-func newWorkload(o options) workload { return workload{o} }
 
 func (w workload) name(i int) string      { return fmt.Sprintf("app-%05d", i) }
 func (w workload) namespace(i int) string { return fmt.Sprintf("bench-%d", i%namespaces) }
@@ -30,7 +29,7 @@ func (w workload) namespace(i int) string { return fmt.Sprintf("bench-%d", i%nam
 func (w workload) files(i int, version string) map[string]string {
 	name, ns := w.name(i), w.namespace(i)
 	meta := fmt.Sprintf("metadata:\n  name: %s\n  namespace: %s\n  labels: {app: %s, version: %q}\n", name, ns, name, version)
-	return map[string]string{
+	all := map[string]string{
 		"configmap.yaml":      "apiVersion: v1\nkind: ConfigMap\n" + meta + "data:\n  greeting: hello\n  mode: production\n",
 		"serviceaccount.yaml": "apiVersion: v1\nkind: ServiceAccount\n" + meta,
 		"service.yaml":        "apiVersion: v1\nkind: Service\n" + meta + "spec:\n  selector: {app: " + name + "}\n  ports:\n  - {name: http, port: 80, targetPort: 8080}\n",
@@ -54,13 +53,21 @@ func (w workload) files(i int, version string) map[string]string {
           requests: {cpu: 10m, memory: 16Mi}
 `,
 	}
+	for _, file := range order[w.options.perApp:] {
+		delete(all, file)
+	}
+	return all
 }
+
+// order is that in which objects are applied, and in which a smaller
+// application loses them from the end.
+var order = []string{"configmap.yaml", "deployment.yaml", "service.yaml", "serviceaccount.yaml"}
 
 // objects returns what rendering application i gives.
 func (w workload) objects(i int, version string) []*unstructured.Unstructured {
 	files := w.files(i, version)
 	var list []*unstructured.Unstructured
-	for _, name := range []string{"serviceaccount.yaml", "configmap.yaml", "service.yaml", "deployment.yaml"} {
+	for _, name := range order[:w.options.perApp] {
 		obj := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(files[name]), &obj.Object); err != nil {
 			panic(err) // the text is ours
@@ -93,7 +100,7 @@ func (w workload) write(clone, version string, which ...int) error {
 		}
 		files := w.files(i, version)
 		if w.tool == "kustomize" {
-			files["kustomization.yaml"] = "resources: [configmap.yaml, deployment.yaml, service.yaml, serviceaccount.yaml]\n"
+			files["kustomization.yaml"] = "resources: [" + strings.Join(order[:w.options.perApp], ", ") + "]\n"
 		}
 		for name, text := range files {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

@@ -210,6 +210,9 @@ func (c *cluster) takeOver(ctx context.Context, as *kube.Cluster, obj *unstructu
 	if len(opts.Takeover) == 0 || opts.DryRun {
 		return nil
 	}
+	if !c.live.Mentions(object.KeyOf(obj), written(opts.Takeover)...) { // as almost always
+		return nil
+	}
 	live, ok := c.live.GetMetadata(object.KeyOf(obj)) // cheaper than the whole object
 	if !ok {
 		return nil
@@ -228,6 +231,19 @@ func (c *cluster) takeOver(ctx context.Context, as *kube.Cluster, obj *unstructu
 		return nil
 	}
 	return err
+}
+
+// written returns how the server writes updates by managers that match one of
+// the patterns into managed fields.
+func written(patterns []string) []string {
+	texts := make([]string, len(patterns))
+	for i, p := range patterns {
+		texts[i] = `"manager":"` + p + `","operation":"Update"`
+		if prefix, wild := strings.CutSuffix(p, "*"); wild {
+			texts[i] = `"manager":"` + prefix
+		}
+	}
+	return texts
 }
 
 // updaters lists the managers that wrote by updates and match one of the

@@ -1,6 +1,7 @@
 package livestate
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,13 @@ func (s *State) GetMetadata(key object.Key) (*metav1.PartialObjectMetadata, bool
 	}
 	out.SetGroupVersionKind(res.GVK)
 	return out, true
+}
+
+// Mentions reports whether the object at key, as the server wrote it, contains
+// one of the texts. It costs much less than decoding the object.
+func (s *State) Mentions(key object.Key, texts ...string) bool {
+	data, _, ok := s.plain(key, false)
+	return ok && slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(data, []byte(text)) })
 }
 
 // plain returns the JSON of the object at key.

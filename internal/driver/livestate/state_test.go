@@ -453,6 +453,9 @@ func TestMetadataOnly(t *testing.T) {
 	if !ok || m.Labels["owner"] != "a" || m.Kind != "ConfigMap" {
 		t.Errorf("metadata %+v", m)
 	}
+	if !r.Mentions(key("c"), "nothing", `"owner":"a"`) || r.Mentions(key("c"), "nothing") || r.Mentions(key("d"), "") {
+		t.Error("what is stored is not what is mentioned")
+	}
 	if err := r.Require(context.Background(), "full", []livestate.Resource{configMaps}); err != nil {
 		t.Fatal(err)
 	}

@@ -169,15 +169,24 @@ func metadataOf(obj client.Object, gvk schema.GroupVersionKind) *metav1.PartialO
 	return m
 }
 
-// EnsureDefaultProject creates the project "default" when there is none.
+// EnsureDefaultProject creates the project "default" when there is none, and its
+// namespace. Where there is, it only reads.
 func EnsureDefaultProject(ctx context.Context, c client.Client, namespace string) error {
-	ns := &unstructured.Unstructured{}
-	ns.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
-	ns.SetName(namespace)
-	for _, obj := range []client.Object{ns, argo.DefaultProject(namespace)} {
-		if err := c.Create(ctx, obj); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("project default in %s: %w", namespace, err)
+	project := argo.DefaultProject(namespace)
+	err := c.Get(ctx, client.ObjectKeyFromObject(project), project.DeepCopy())
+	if err == nil {
+		return nil
+	}
+	if apierrors.IsNotFound(err) {
+		ns := &unstructured.Unstructured{}
+		ns.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+		ns.SetName(namespace)
+		if err = c.Create(ctx, ns); err == nil || apierrors.IsAlreadyExists(err) {
+			err = c.Create(ctx, project)
 		}
+	}
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("project default in %s: %w", namespace, err)
 	}
 	return nil
 }
