@@ -42,6 +42,10 @@ type Options struct {
 	// objects), the status code (0 without an answer). It must be quick.
 	Observe func(verb, resource string, code int, took time.Duration)
 
+	// Permit is asked before every request that changes something; see Fenced.
+	// Nil means that all may be sent.
+	Permit Permit
+
 	UserAgent string       // "" means "plumbline"
 	Logger    *slog.Logger // nil discards
 }
@@ -109,6 +113,9 @@ func prepare(config *rest.Config, options Options) *rest.Config {
 	config.WarningHandlerWithContext = warnings{options.Logger}
 	if loopback(config.Host) {
 		config.DisableCompression = true
+	}
+	if options.Permit != nil {
+		config.Wrap(Fenced(options.Permit)) // first, so that it comes last before a request is sent
 	}
 	if options.Observe != nil {
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
