@@ -26,6 +26,7 @@ import (
 // Applications loads and reports Argo CD's Application objects.
 type Applications struct {
 	Client   client.Client // reads from a cache
+	Direct   client.Reader // reads past it; nil where there is one replica
 	Settings argo.Settings
 
 	written written
@@ -56,6 +57,16 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	s.project = argo.DecodeProject(project)
 	s.app.Policy.PruneLimit = s.app.Policy.PruneLimit.Or(s.project.PruneLimit)
 	return s, nil
+}
+
+// Arrivals implements Dialect.
+func (d *Applications) Arrivals(ctx context.Context, came func(app.ID) bool) ([]app.ID, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ApplicationKind + "List"))
+	return d.written.arrivals(ctx, d.Direct, list, func(namespace, name string) (app.ID, bool) {
+		id := app.ID{Kind: v1alpha1.ApplicationKind, Namespace: namespace, Name: name}
+		return id, came(id)
+	}, client.InNamespace(d.Settings.Namespace))
 }
 
 // application is one loaded Application.

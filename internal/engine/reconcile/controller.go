@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/shard"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
@@ -37,6 +39,8 @@ type Controller struct {
 	waiting []app.ID             // queued before the controller started
 	trail   time.Time            // when the last of the applications that are in no hurry is due
 	late    map[app.ID]time.Time // those applications, and when each is due
+	shares  Shares               // nil: everything is ours
+	moves   []*arrival           // whose arrivals have not been read yet
 }
 
 // trailPause is the time between two applications that are told of a revision
@@ -135,7 +139,20 @@ func (c *Controller) open(_ context.Context, q queue) error {
 }
 
 func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, error) {
-	next, err := c.reconciler.Reconcile(ctx, id)
+	work, end, err := c.begin(ctx, id)
+	switch {
+	case errors.Is(err, shard.ErrElsewhere):
+		c.reconciler.forget(id)
+		return ctrl.Result{}, nil
+	case err != nil:
+		return ctrl.Result{RequeueAfter: postponed}, nil
+	}
+	defer end()
+	next, err := c.reconciler.Reconcile(work, id)
+	if (work.Err() != nil || errors.Is(err, shard.ErrLapsed)) && ctx.Err() == nil {
+		c.reconciler.forget(id) // what was remembered was not reported
+		return ctrl.Result{RequeueAfter: postponed}, nil
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return ctrl.Result{}, nil //nolint:nilerr // shutting down

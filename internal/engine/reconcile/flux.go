@@ -11,6 +11,7 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,6 +26,7 @@ import (
 // Kustomizations loads and reports Flux's Kustomization objects.
 type Kustomizations struct {
 	Client client.Client // reads from a cache
+	Direct client.Reader // reads past it; nil where there is one replica
 
 	written written
 }
@@ -56,6 +58,16 @@ func (d *Kustomizations) Load(ctx context.Context, id app.ID) (Subject, error) {
 	}
 	k := &kustomization{Kustomizations: d, obj: obj, app: flux.Decode(obj)}
 	return k, k.loadSource(ctx)
+}
+
+// Arrivals implements Dialect.
+func (d *Kustomizations) Arrivals(ctx context.Context, came func(app.ID) bool) ([]app.ID, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(kustomizev1.GroupVersion.WithKind(kustomizev1.KustomizationKind + "List"))
+	return d.written.arrivals(ctx, d.Direct, list, func(namespace, name string) (app.ID, bool) {
+		id := app.ID{Kind: kustomizev1.KustomizationKind, Namespace: namespace, Name: name}
+		return id, came(id)
+	})
 }
 
 // kustomization is one loaded Kustomization.

@@ -25,6 +25,9 @@ type Dialect interface {
 	// Load reads an application with everything that its user declared about
 	// it. It fails with app.ErrGone when there is none.
 	Load(ctx context.Context, id app.ID) (Subject, error)
+	// Arrivals lists the applications that came from another replica. It makes
+	// sure that none of them is loaded as it was before that replica's last write.
+	Arrivals(ctx context.Context, came func(app.ID) bool) ([]app.ID, error)
 }
 
 // Traits are what differs between dialects for all of their applications.
@@ -71,6 +74,21 @@ type Subject interface {
 	// Report writes the outcome to the user's object if it differs from what
 	// stands there.
 	Report(ctx context.Context, out app.Outcome, now time.Time) error
+}
+
+// Shares divides applications among replicas.
+type Shares interface {
+	// Begin starts work on an application. The context ends when the application
+	// moves to another replica or nothing may be written any more; the function
+	// is to be called when the work is done. It fails with shard.ErrElsewhere or
+	// shard.ErrLapsed.
+	Begin(ctx context.Context, id app.ID) (context.Context, func(), error)
+}
+
+// Moves says which applications come to this replica, and which leave it.
+type Moves interface {
+	Came(id app.ID) bool
+	Left(id app.ID) bool
 }
 
 // Sources resolves and reads what applications come from.

@@ -1,11 +1,14 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -37,6 +40,30 @@ func (w *written) note(id app.ID, obj client.Object) {
 	}
 	w.versions[id] = version
 }
+
+// arrivals notes how the objects of a list that came from elsewhere stand now, as
+// read past the cache.
+func (w *written) arrivals(ctx context.Context, reader client.Reader, list *metav1.PartialObjectMetadataList, id func(namespace, name string) (app.ID, bool), in ...client.ListOption) ([]app.ID, error) {
+	var ids []app.ID
+	for {
+		if err := reader.List(ctx, list, append(slices.Clone(in), client.Limit(arrivalPage), client.Continue(list.Continue))...); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			obj := &list.Items[i]
+			if id, ok := id(obj.Namespace, obj.Name); ok {
+				w.note(id, obj)
+				ids = append(ids, id)
+			}
+		}
+		if list.Continue == "" {
+			return ids, nil
+		}
+	}
+}
+
+// arrivalPage is how many objects are asked for at once.
+const arrivalPage = 500
 
 // behind reports whether obj, read from a cache, is older than our last write.
 func (w *written) behind(id app.ID, obj client.Object) bool {

@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/shard"
 	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
 )
 
@@ -22,7 +24,22 @@ type GitRepositories struct {
 	Client client.Client // reads from a cache
 	Poller *Poller
 	Now    func() time.Time // nil means time.Now
+	Shares Shares           // nil: every object is ours
 }
+
+// Shares divides the objects among replicas.
+type Shares interface {
+	// Begin starts work on an object: the context ends when it moves to another
+	// replica. It fails with shard.ErrElsewhere or shard.ErrLapsed.
+	Begin(ctx context.Context, id app.ID) (context.Context, func(), error)
+}
+
+// Followed is the interval of polls where another replica polls, too, and its
+// status says when there is something new.
+const Followed = 24 * time.Hour
+
+// postponed is when to look again at an object that may not be written now.
+const postponed = 200 * time.Millisecond
 
 // RepositoryID returns the identity under which a GitRepository reads.
 func RepositoryID(namespace, name string) app.ID {
@@ -40,6 +57,37 @@ func (g *GitRepositories) Reconcile(ctx context.Context, req reconcile.Request) 
 		}
 		return reconcile.Result{}, err
 	}
+	if g.Shares != nil {
+		work, end, err := g.Shares.Begin(ctx, id)
+		switch {
+		case errors.Is(err, shard.ErrElsewhere):
+			g.follow(id, obj)
+			return reconcile.Result{}, nil
+		case err != nil:
+			return reconcile.Result{RequeueAfter: postponed}, nil
+		}
+		defer end()
+		ctx = work
+	}
+	return g.keep(ctx, id, obj)
+}
+
+// follow keeps what another replica reports on at hand for the Kustomizations
+// that are ours, and fetches when that replica has seen something new.
+func (g *GitRepositories) follow(id app.ID, obj *sourcev1.GitRepository) {
+	repo := flux.DecodeRepository(obj)
+	if obj.DeletionTimestamp != nil || repo.Suspended || len(repo.Problems) > 0 {
+		g.Poller.Forget(id)
+		return
+	}
+	seen := g.Poller.Read(id, Want{URL: repo.URL, Secret: repo.Secret, Ref: repo.Ref, Interval: Followed, Timeout: repo.Timeout})
+	if a := obj.Status.Artifact; a != nil && seen.Polls > 0 && flux.ParseRevision(a.Revision).ID != seen.Revision.ID {
+		g.Poller.Answer(id, "stored "+a.Revision)
+	}
+}
+
+// keep polls for one object and writes what is known into its status.
+func (g *GitRepositories) keep(ctx context.Context, id app.ID, obj *sourcev1.GitRepository) (reconcile.Result, error) {
 	if obj.DeletionTimestamp != nil {
 		g.Poller.Forget(id)
 		return reconcile.Result{}, g.release(ctx, obj)

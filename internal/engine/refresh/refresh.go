@@ -249,13 +249,14 @@ func (p *Poller) Tree(ctx context.Context, reader app.ID, rev source.Revision) (
 }
 
 // Ages returns for each repository the time since its last successful poll,
-// by redacted URL; repositories that never answered are left out.
+// by redacted URL; those that never answered are left out, and those that are
+// polled by another replica.
 func (p *Poller) Ages(now time.Time) map[string]time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ages := make(map[string]time.Duration, len(p.remotes))
 	for _, r := range p.remotes {
-		if !r.at.IsZero() {
+		if !r.at.IsZero() && r.wait(p.opts.Interval) < Followed {
 			ages[source.Redact(r.url)] = now.Sub(r.at)
 		}
 	}
