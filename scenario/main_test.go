@@ -60,7 +60,9 @@ func run(m *testing.M) int {
 
 // build makes the binaries, or takes those that the environment names.
 func build(dir string) error {
-	goBuild := func(pkg string) []string { return append(append([]string{"go", "build"}, buildFlags...), "-o", "", pkg) }
+	goBuild := func(pkg string) []string {
+		return append(append([]string{"go", "build"}, buildFlags...), "-o", "", pkg)
+	}
 	tools := []struct {
 		path     *string
 		variable string
@@ -102,7 +104,7 @@ func sharedWorld() (*world, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.world == nil {
-		w, err := newWorld(nil)
+		w, err := newWorld(0, nil)
 		if err != nil {
 			return nil, err
 		}

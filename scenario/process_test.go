@@ -76,6 +76,9 @@ func (p *process) stop() error {
 	}
 }
 
+// signal sends a signal to the program.
+func (p *process) signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
+
 // kill ends the program without giving it a chance to tidy up.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()

@@ -123,6 +123,8 @@ type request struct {
 	RequestURI     string
 	ResponseStatus struct{ Code int }
 	Stage          string
+
+	RequestReceivedTimestamp, StageTimestamp time.Time
 }
 
 func (r request) String() string {
@@ -138,12 +140,15 @@ func (r request) String() string {
 
 // audited returns plumbd's completed requests since the last mark that concern
 // the story; in a private world that is all of them. Watches are left out.
-func (s *story) audited() ([]request, error) {
+func (s *story) audited() ([]request, error) { return s.auditedSince(s.auditFrom) }
+
+// auditedSince is audited from an offset of the log.
+func (s *story) auditedSince(offset int64) ([]request, error) {
 	w, err := s.in()
 	if err != nil {
 		return nil, err
 	}
-	text, err := from(w.path("audit.log"), s.auditFrom)
+	text, err := from(w.path("audit.log"), offset)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +227,7 @@ func (s *story) awaitWrites(count string) error {
 }
 
 // idle DURATION watches that long and checks that plumbd asks the API server for
-// nothing. It is the one command that waits for time.
+// nothing, replicas for nothing but their Leases. It is the one command that waits for time.
 func (s *story) idle(c *call) error {
 	if err := c.want(1, 1, "idle DURATION"); err != nil {
 		return err
@@ -241,6 +246,7 @@ func (s *story) idle(c *call) error {
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(r request) bool { return r.ObjectRef.Resource == "leases" && w.lease > 0 })
 	if len(list) > 0 {
 		lines := make([]string, len(list))
 		for i, r := range list {

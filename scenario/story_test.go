@@ -39,6 +39,7 @@ var commands = map[string]command{
 	"plumb": with((*story).plumb),
 	// processes
 	"private": with((*story).private), "start": with((*story).startProcess), "halt": with((*story).halt), "crash": with((*story).crash),
+	"pause": with((*story).pause), "resume": with((*story).resume), "members": with((*story).members), "one-writer": with((*story).oneWriter),
 }
 
 // story is one script as it runs.
@@ -182,13 +183,18 @@ func from(file string, offset int64) ([]byte, error) {
 // privates bounds how many private worlds there are at once.
 var privates = make(chan struct{}, 2)
 
-// private [flag...]: this story gets a world of its own, plumbd the flags.
+// private [-replicas COUNT] [flag...]: this story gets a world of its own, plumbd
+// the flags; with -replicas, so many plumbd share the work.
 func (s *story) private(c *call) error {
 	if s.world != nil {
 		return fmt.Errorf("private has to be the first command")
 	}
+	replicas, err := strconv.Atoi(c.option("-replicas", "0"))
+	if err != nil {
+		return fmt.Errorf("-replicas: %w", err)
+	}
 	privates <- struct{}{}
-	w, err := newWorld(c.args)
+	w, err := newWorld(replicas, c.args)
 	if err != nil {
 		<-privates
 		return err
@@ -219,10 +225,11 @@ func (s *story) process(c *call, usage string) (name string, err error) {
 	if !s.own {
 		return "", fmt.Errorf("only a private world may be disturbed: begin with the command private")
 	}
-	if name = c.args[0]; name != "plumbd" && name != "sandbox" {
-		return "", fmt.Errorf("%q is neither plumbd nor sandbox", name)
+	if name = c.args[0]; name == "sandbox" {
+		return name, nil
 	}
-	return name, nil
+	_, err = s.world.replica(name)
+	return name, err
 }
 
 // start plumbd|sandbox starts what was stopped, with the same data.
@@ -231,10 +238,10 @@ func (s *story) startProcess(c *call) error {
 	if err != nil {
 		return err
 	}
-	if name == "plumbd" {
-		return s.world.startPlumbd()
+	if name == "sandbox" {
+		return s.world.startSandbox()
 	}
-	return s.world.startSandbox()
+	return s.world.startPlumbd(name)
 }
 
 // halt plumbd|sandbox ends a process in order.
@@ -243,10 +250,14 @@ func (s *story) halt(c *call) error {
 	if err != nil {
 		return err
 	}
-	if name == "plumbd" {
-		return s.world.plumbd.stop()
+	if name == "sandbox" {
+		return s.world.sandbox.stop()
 	}
-	return s.world.sandbox.stop()
+	r, err := s.world.running(name)
+	if err != nil {
+		return err
+	}
+	return r.process.stop()
 }
 
 // crash plumbd|sandbox [after COUNT] ends a process with SIGKILL, at once or
@@ -261,11 +272,15 @@ func (s *story) crash(c *call) error {
 			return err
 		}
 	}
-	if name == "plumbd" {
-		s.world.plumbd.kill()
-	} else {
+	if name == "sandbox" {
 		s.world.sandbox.kill()
+		return nil
 	}
+	r, err := s.world.running(name)
+	if err != nil {
+		return err
+	}
+	r.process.kill()
 	return nil
 }
 

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -21,15 +21,17 @@ import (
 
 // world is a control plane with a Git server and the plumbd that serves it.
 type world struct {
-	dir    string
-	flags  []string // of plumbd, beside the usual ones
-	listen string   // of plumbd: kept over restarts, because webhooks know it
+	dir   string
+	flags []string // of plumbd, beside the usual ones
 
-	sandbox, plumbd *process
-	git             string // URL of the Git server
-	rest            *rest.Config
-	client          dynamic.Interface
-	kinds           kinds
+	sandbox  *process
+	replicas map[string]*replica // by name: plumbd, plumbd-2 and so on
+	lease    time.Duration       // of replicas that share the work; 0: they do not
+
+	git    string // URL of the Git server
+	rest   *rest.Config
+	client dynamic.Interface
+	kinds  kinds
 
 	log *os.File // of plumbd and, for what its own log lacks, of the sandbox
 	mu  sync.Mutex
@@ -41,14 +43,20 @@ const (
 	gitPassword = "correct-horse"
 )
 
-// newWorld starts a world whose plumbd runs with further flags.
-func newWorld(flags []string) (*world, error) {
+// newWorld starts a world in which so many plumbd run with further flags; 0 is
+// one that shares its work with nobody.
+func newWorld(replicas int, flags []string) (*world, error) {
 	dir, err := os.MkdirTemp("", "world-")
 	if err != nil {
 		return nil, err
 	}
-	w := &world{dir: dir, flags: flags}
-	if err := w.start(); err != nil {
+	w := &world{dir: dir, flags: flags, replicas: map[string]*replica{}}
+	if replicas > 0 {
+		if w.lease, err = leaseOf(flags); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.start(max(1, replicas)); err != nil {
 		log, _ := os.ReadFile(w.path("plumbd.log"))
 		_ = w.close()
 		return nil, fmt.Errorf("%w\n%s", err, tail(string(log), 20))
@@ -58,11 +66,8 @@ func newWorld(flags []string) (*world, error) {
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
-func (w *world) start() error {
+func (w *world) start(replicas int) error {
 	var err error
-	if w.listen, err = freeAddress(); err != nil {
-		return err
-	}
 	if w.log, err = os.Create(w.path("plumbd.log")); err != nil {
 		return err
 	}
@@ -75,7 +80,12 @@ func (w *world) start() error {
 	if err := w.startSandbox(); err != nil {
 		return err
 	}
-	return w.startPlumbd()
+	for i := range replicas {
+		if err := w.startPlumbd(replicaName(i + 1)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func freeAddress() (string, error) {
@@ -90,10 +100,13 @@ func freeAddress() (string, error) {
 // startSandbox starts the control plane, or the same one again.
 func (w *world) startSandbox() error {
 	var stdout io.Reader
-	var err error
+	first, err := w.replica(replicaName(1))
+	if err != nil {
+		return err
+	}
 	w.sandbox, stdout, err = launch(w.log, binaries.sandbox, "--data", w.path("cluster"), "--kubeconfig", w.path("kubeconfig"),
 		"--git-root", w.path("repos"), "--git-user", gitUser, "--git-password-file", w.path("password"),
-		"--push-hook", "http://"+w.listen+"/hook/git", "--audit-log", w.path("audit.log"), "--exit-with-stdin")
+		"--push-hook", "http://"+first.listen+"/hook/git", "--audit-log", w.path("audit.log"), "--exit-with-stdin")
 	if err != nil {
 		return err
 	}
@@ -118,40 +131,17 @@ func (w *world) startSandbox() error {
 	return err
 }
 
-func (w *world) startPlumbd() error {
-	args := append([]string{
-		"-kubeconfig", w.path("kubeconfig"), "-data", w.path("plumbd"),
-		"-listen", w.listen, "-poll", "3s",
-	}, w.flags...)
-	var err error
-	if w.plumbd, _, err = launch(w.log, binaries.plumbd, args...); err != nil {
-		return err
-	}
-	return within(deadline, func() error {
-		select {
-		case <-w.plumbd.ended:
-			return final{fmt.Errorf("plumbd ended: %w", errors.Join(w.plumbd.err))}
-		default:
-		}
-		res, err := http.Get("http://" + w.listen + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			return fmt.Errorf("plumbd is not ready: %s", res.Status)
-		}
-		return nil
-	})
-}
-
 // close ends everything, removes what it left, and fails when plumbd wrote down
 // a data race or a panic on the way.
 func (w *world) close() error {
-	for _, p := range []*process{w.plumbd, w.sandbox} {
-		if p != nil {
-			_ = p.stop()
+	for _, r := range w.replicas {
+		if r.process != nil {
+			_ = r.process.signal(syscall.SIGCONT)
+			_ = r.process.stop()
 		}
+	}
+	if w.sandbox != nil {
+		_ = w.sandbox.stop()
 	}
 	defer os.RemoveAll(w.dir)
 	if w.log == nil {

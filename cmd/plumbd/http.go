@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 	"github.com/plumbline-dev/plumbline/internal/front/hook"
@@ -33,28 +31,32 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-func newHTTPServer(cfg config, listener net.Listener, poller *refresh.Poller, counters *counters, mgr manager.Manager, log *slog.Logger) *httpServer {
+func newHTTPServer(w *wiring, poller *refresh.Poller) *httpServer {
 	mux := http.NewServeMux()
-	pushed := hook.Handler(poller.Pushed, log)
+	pushed := hook.Handler(poller.Pushed, w.log)
+	if w.share != nil {
+		pushed = hook.Relay(pushed, w.share.Addresses, w.log)
+	}
 	mux.Handle("/hook/git", pushed)
 	mux.Handle("/api/webhook", pushed)
-	mux.Handle("/metrics", promhttp.HandlerFor(counters.registry, promhttp.HandlerOpts{}))
+	mux.Handle("/metrics", promhttp.HandlerFor(w.counters.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	cache := w.manager.GetCache()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 		defer cancel()
-		if !mgr.GetCache().WaitForCacheSync(ctx) {
+		if !cache.WaitForCacheSync(ctx) {
 			http.Error(w, "the API server's objects are not known yet", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	if cfg.profile {
+	if w.cfg.profile {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
-	return &httpServer{listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}
+	return &httpServer{listener: w.listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}
 }
 
 func (s *httpServer) address() string { return s.listener.Addr().String() }

@@ -45,6 +45,7 @@ type config struct {
 	logLevel    slog.Level
 	logFormat   string
 	profile     bool
+	share       sharing
 }
 
 func main() {
@@ -94,6 +95,10 @@ func parse(args []string) (config, error) {
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.StringVar(&cfg.logFormat, "log-format", "text", "text or json")
 	fs.BoolVar(&cfg.profile, "profile", false, "serve /debug/pprof")
+	fs.BoolVar(&cfg.share.on, "share", false, "share the applications with other replicas by Leases in the namespace of -argocd-namespace; all replicas need it")
+	fs.StringVar(&cfg.share.name, "share-name", "", "name of this replica and its Lease, another one for each; empty: made of the host's name and -data")
+	fs.StringVar(&cfg.share.address, "share-address", "", "host:port where other replicas reach -listen, to pass on push events; empty: -listen, with the host's name where it names no address")
+	fs.DurationVar(&cfg.share.lease, "share-lease", 15*time.Second, "duration of Leases, the same for all replicas: a replica that does not renew loses its applications after that")
 	if err := fs.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -112,7 +117,7 @@ func parse(args []string) (config, error) {
 	if cfg.logFormat != "text" && cfg.logFormat != "json" {
 		return cfg, fmt.Errorf("-log-format: %q is neither text nor json", cfg.logFormat)
 	}
-	return cfg, nil
+	return cfg, cfg.share.complete(cfg.data, cfg.listen)
 }
 
 func (c config) logger() *slog.Logger {

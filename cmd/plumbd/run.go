@@ -48,6 +48,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
+	"github.com/plumbline-dev/plumbline/internal/engine/share"
 )
 
 // startTimeout bounds the first contact with the API server.
@@ -66,13 +67,20 @@ func run(ctx context.Context, cfg config) error {
 	}
 	defer listener.Close()
 	counters := newCounters()
-	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	startCtx, cancel := context.WithTimeout(kube.Unfenced(ctx), startTimeout)
 	defer cancel()
-	connection, err := connect(startCtx, restConfig, cfg, counters, log)
+	w := &wiring{cfg: cfg, log: log, counters: counters, listener: listener}
+	defer w.close()
+	if w.leases, err = newLeases(restConfig, cfg, counters, log); err != nil {
+		return err
+	}
+	w.share = w.newShare()
+	options := kube.Options{Observe: counters.request, UserAgent: cfg.userAgent(), Logger: log, Permit: w.permit()}
+	connection, err := connect(startCtx, restConfig, cfg, options)
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(restConfig, cfg, counters)
+	mgr, err := newManager(restConfig, cfg, counters, w.permit())
 	if err != nil {
 		return err
 	}
@@ -84,8 +92,10 @@ func run(ctx context.Context, cfg config) error {
 	if err := reconcile.EnsureDefaultProject(startCtx, direct, cfg.namespace); err != nil {
 		return err
 	}
-	w := &wiring{cfg: cfg, log: log, counters: counters, settings: settings, manager: mgr, kube: connection, listener: listener}
-	defer w.close()
+	w.settings, w.manager, w.kube = settings, mgr, connection
+	if err := w.alone(startCtx); err != nil {
+		return err
+	}
 	if err := w.build(); err != nil {
 		return err
 	}
@@ -113,12 +123,12 @@ func restConfig(file string) (*rest.Config, error) {
 
 // connect reaches the API server, waiting while it starts, and brings the
 // definitions of the dialects up to date.
-func connect(ctx context.Context, restConfig *rest.Config, cfg config, counters *counters, log *slog.Logger) (*kube.Cluster, error) {
+func connect(ctx context.Context, restConfig *rest.Config, cfg config, options kube.Options) (*kube.Cluster, error) {
 	var connection *kube.Cluster
 	err := until(ctx, 0, func() (bool, error) {
-		c, err := kube.Connect(ctx, restConfig, kube.Options{Observe: counters.request, UserAgent: "plumbd/" + version, Logger: log})
+		c, err := kube.Connect(ctx, restConfig, options)
 		if err != nil {
-			log.Warn("api server does not answer yet", "err", err)
+			options.Logger.Warn("api server does not answer yet", "err", err)
 			return false, nil
 		}
 		connection = c
@@ -135,7 +145,7 @@ func connect(ctx context.Context, restConfig *rest.Config, cfg config, counters 
 	return connection, nil
 }
 
-func newManager(restConfig *rest.Config, cfg config, counters *counters) (manager.Manager, error) {
+func newManager(restConfig *rest.Config, cfg config, counters *counters, permit kube.Permit) (manager.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme, sourcev1.AddToScheme, kustomizev1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -148,8 +158,11 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters) (manage
 	}
 	config := rest.CopyConfig(restConfig)
 	config.QPS, config.Burst = -1, 0
+	if permit != nil {
+		config.Wrap(kube.Fenced(permit))
+	}
 	config.Wrap(counters.own)
-	config.UserAgent = "plumbd/" + version
+	config.UserAgent = cfg.userAgent()
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
@@ -204,6 +217,9 @@ type wiring struct {
 	manager  manager.Manager
 	kube     *kube.Cluster
 	listener net.Listener
+	leases   *kube.Leases
+	share    *share.Share // nil: everything is ours
+	changed  func(context.Context, share.Change)
 
 	store *gitstore.Store
 	live  *livestate.State
@@ -275,10 +291,17 @@ func (w *wiring) build() error {
 	})
 	destination = newCluster(w.kube, w.live)
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
-		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Settings: w.settings},
-		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient()},
+		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings},
+		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
 	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: w.counters, PruneLimit: w.cfg.pruneLimit, Busy: func() bool { return control.Busy() }})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
+	if w.share != nil {
+		control.Share(w.share)
+		w.changed = w.rebalanced(control, repositoryEvents)
+		if err := w.manager.Add(w.share); err != nil {
+			return err
+		}
+	}
 	if err := control.Start(w.manager, w.settings); err != nil {
 		return err
 	}
@@ -289,7 +312,7 @@ func (w *wiring) build() error {
 	}
 	w.counters.observe(w.live, w.memo, poller)
 	w.counters.held(reconciler)
-	w.http = newHTTPServer(w.cfg, w.listener, poller, w.counters, w.manager, w.log)
+	w.http = newHTTPServer(w, poller)
 	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination)} {
 		if err := w.manager.Add(runnable); err != nil {
 			return err
@@ -313,11 +336,15 @@ func (w *wiring) definitions(c *cluster) manager.Runnable {
 }
 
 func (w *wiring) controllers(poller *refresh.Poller, events chan event.GenericEvent) error {
+	git := &refresh.GitRepositories{Client: w.manager.GetClient(), Poller: poller}
+	if w.share != nil {
+		git.Shares = w.share
+	}
 	err := builder.ControllerManagedBy(w.manager).Named("gitrepositories").
 		For(&sourcev1.GitRepository{}).
 		WatchesRawSource(source.Channel(events, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
-		Complete(&refresh.GitRepositories{Client: w.manager.GetClient(), Poller: poller})
+		Complete(git)
 	if err != nil {
 		return err
 	}
