@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -172,7 +173,7 @@ func commit(tree, url, branch, message string, fresh bool) (string, error) {
 }
 
 // fault MODE [NAME] makes a repository misbehave: hang, 500, html, truncate,
-// gone, or off.
+// empty, gone, or off.
 func (s *story) fault(c *call) error {
 	if err := c.want(1, 2, "fault MODE [NAME]"); err != nil {
 		return err
@@ -186,8 +187,15 @@ func (s *story) fault(c *call) error {
 		name = c.args[1]
 	}
 	bare := w.path("repos/" + s.bare(name))
-	if c.args[0] == "gone" {
+	switch c.args[0] {
+	case "gone":
 		return os.Rename(bare, bare+".away")
+	case "empty":
+		return loseBranches(bare)
+	case "off":
+		if err := findBranches(bare); err != nil {
+			return err
+		}
 	}
 	if _, err := os.Stat(bare + ".away"); err == nil && c.args[0] == "off" {
 		return os.Rename(bare+".away", bare)
@@ -201,6 +209,27 @@ func (s *story) fault(c *call) error {
 		return fmt.Errorf("fault %s: %s", c.args[0], res.Status)
 	}
 	return nil
+}
+
+// loseBranches takes all references out of a repository; findBranches puts them back.
+func loseBranches(bare string) error {
+	if err := os.Rename(bare+"/refs", bare+"/refs.away"); err != nil {
+		return err
+	}
+	if err := os.Rename(bare+"/packed-refs", bare+"/packed-refs.away"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.MkdirAll(bare+"/refs/heads", 0o755)
+}
+
+func findBranches(bare string) error {
+	if _, err := os.Stat(bare + "/refs.away"); err != nil {
+		return nil //nolint:nilerr // none were lost
+	}
+	if err := os.Rename(bare+"/packed-refs.away", bare+"/packed-refs"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return errors.Join(os.RemoveAll(bare+"/refs"), os.Rename(bare+"/refs.away", bare+"/refs"))
 }
 
 // replace FILE OLD NEW changes every OLD in a file of the script.

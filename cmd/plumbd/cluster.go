@@ -131,7 +131,15 @@ func (c *cluster) usable(gk schema.GroupKind) []app.ID {
 
 func (c *cluster) Release(user app.ID)                  { c.live.Release(owner(user)) }
 func (c *cluster) Claim(user app.ID, keys []object.Key) { c.live.Claim(owner(user), keys) }
-func (c *cluster) Owned(user app.ID) []object.Key       { return c.live.Owned(owner(user)) }
+func (c *cluster) Claimed(key object.Key) []app.ID {
+	var ids []app.ID
+	for _, name := range c.live.Claimed(key) {
+		ids = append(ids, ownerID(name))
+	}
+	return ids
+}
+
+func (c *cluster) Owned(user app.ID) []object.Key { return c.live.Owned(owner(user)) }
 
 func (c *cluster) Meta(key object.Key) (reconcile.Meta, bool) {
 	m, ok := c.live.Meta(key)

@@ -257,15 +257,19 @@ func (w *wiring) build() error {
 	repositoryEvents := make(chan event.GenericEvent, 256)
 	secrets := refresh.Secrets{Reader: w.manager.GetAPIReader(), Namespace: w.cfg.namespace}
 	poller := refresh.New(repositories{w.store}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log}, func(news []refresh.News) {
-		var readers []refresh.News
+		var readers, objects []refresh.News
 		for _, n := range news {
 			if n.Reader.Kind != sourcev1.GitRepositoryKind {
 				readers = append(readers, n)
 				continue
 			}
-			repositoryEvents <- event.GenericEvent{Object: &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: n.Reader.Namespace, Name: n.Reader.Name}}}
+			control.Announced(context.Background(), n)
+			objects = append(objects, n)
 		}
 		control.Revised(context.Background(), readers)
+		for _, n := range objects {
+			repositoryEvents <- event.GenericEvent{Object: &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: n.Reader.Namespace, Name: n.Reader.Name}}}
+		}
 	})
 	var destination *cluster
 	w.live = livestate.New(livestate.Config{

@@ -115,6 +115,20 @@ func (s *State) Owned(owner string) []object.Key {
 	return keys
 }
 
+// Claimed returns who claims a key, sorted. The slice is shared and must not be changed.
+func (s *State) Claimed(key object.Key) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	k := s.kinds[key.GroupKind()]
+	if k == nil {
+		return nil
+	}
+	if e, ok := k.entries[nameOf(key)]; ok {
+		return e.claims
+	}
+	return nil
+}
+
 // Keys returns the sorted keys of all stored objects of gk.
 func (s *State) Keys(gk schema.GroupKind) []object.Key {
 	var keys []object.Key

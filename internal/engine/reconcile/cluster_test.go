@@ -38,12 +38,13 @@ type cluster struct {
 	blind   map[string]error // kinds that cannot be looked at
 	refuse  map[string]error // by write
 	holds   map[string]bool  // names of objects that a finalizer keeps
+	claims  map[object.Key][]app.ID
 }
 
 var clusterScoped = []string{"Namespace", "ClusterRole"}
 
 func newCluster(t *testing.T) *cluster {
-	return &cluster{t: t, objects: map[object.Key]*unstructured.Unstructured{}, unknown: map[string]bool{}, blind: map[string]error{}, refuse: map[string]error{}, holds: map[string]bool{}}
+	return &cluster{t: t, objects: map[object.Key]*unstructured.Unstructured{}, unknown: map[string]bool{}, blind: map[string]error{}, refuse: map[string]error{}, holds: map[string]bool{}, claims: map[object.Key][]app.ID{}}
 }
 
 func (c *cluster) stamp(obj *unstructured.Unstructured) {
@@ -151,7 +152,18 @@ func (c *cluster) Established(context.Context, string) error      { return nil }
 func (c *cluster) Version() string                                { return "v1.37.2" }
 func (c *cluster) APIVersions() []string                          { return []string{"v1", "apps/v1"} }
 func (c *cluster) Release(app.ID)                                 {}
-func (c *cluster) Claim(app.ID, []object.Key)                     {}
+func (c *cluster) Claimed(key object.Key) []app.ID                { return c.claims[key] }
+
+func (c *cluster) Claim(user app.ID, keys []object.Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key := range c.claims {
+		c.claims[key] = slices.DeleteFunc(c.claims[key], func(id app.ID) bool { return id == user })
+	}
+	for _, key := range keys {
+		c.claims[key] = append(c.claims[key], user)
+	}
+}
 
 func (c *cluster) Schemas(context.Context, schema.GroupVersion) (*core.Set, error) {
 	return core.Builtin(), nil

@@ -318,6 +318,9 @@ func (s *session) leftover(c *comparison, entry object.Entry, kinds served) {
 	if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID {
 		return // released: somebody took our mark off, or put theirs on
 	}
+	if s.claimedElsewhere(entry.Key) {
+		return // it has moved to another application, which may mark it in another way
+	}
 	if entry.Version == "" {
 		entry.Version = kind.resource.GVK.Version
 	}
@@ -350,10 +353,7 @@ func (s *session) takeStock(c *comparison, owned object.Inventory) {
 		}
 	}
 	c.inventory = object.NewInventory(entries)
-	for _, e := range s.policy.Awaited {
-		keys = append(keys, e.Key)
-	}
-	s.cluster.Claim(s.app.ID, keys)
+	s.claim(keys)
 }
 
 // sweep forgets objects that are no longer desired.

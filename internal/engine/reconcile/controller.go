@@ -41,6 +41,8 @@ type Controller struct {
 	late    map[app.ID]time.Time // those applications, and when each is due
 	shares  Shares               // nil: everything is ours
 	moves   []*arrival           // whose arrivals have not been read yet
+	reader  client.Reader        // of the declarations
+	began   sync.Once            // the first reconcile
 }
 
 // trailPause is the time between two applications that are told of a revision
@@ -71,13 +73,17 @@ func (c *Controller) Enqueue(id app.ID) {
 // the revision changes, and one after the other, later, those that it leaves as
 // they are, which only have to say so.
 func (c *Controller) Revised(ctx context.Context, news []refresh.News) {
-	var late []app.ID
+	var late, touched []app.ID
 	for _, n := range news {
 		if !n.Asked && c.reconciler.Untouched(ctx, n.Reader, n.Revision) {
 			late = append(late, n.Reader)
 			continue
 		}
-		c.Enqueue(n.Reader)
+		touched = append(touched, n.Reader)
+		c.reconciler.Expect(n.Reader, n.Revision.ID)
+	}
+	for _, id := range touched {
+		c.Enqueue(id)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,11 +118,12 @@ func (c *Controller) Start(mgr manager.Manager, settings argo.Settings) error {
 		return err
 	}
 	cache, reader := mgr.GetCache(), mgr.GetClient()
+	c.reader = reader
 	watches := []source.TypedSource[app.ID]{
 		source.TypedFunc[app.ID](c.open),
-		source.TypedKind(cache, &v1alpha1.Application{}, applicationEvents()),
+		source.TypedKind(cache, &v1alpha1.Application{}, c.applicationEvents()),
 		source.TypedKind(cache, &v1alpha1.AppProject{}, projectEvents(reader, settings)),
-		source.TypedKind(cache, &kustomizev1.Kustomization{}, kustomizationEvents(reader)),
+		source.TypedKind(cache, &kustomizev1.Kustomization{}, c.kustomizationEvents(reader)),
 		source.TypedKind(cache, &sourcev1.GitRepository{}, repositoryEvents(reader)),
 	}
 	for _, w := range watches {
@@ -138,7 +145,33 @@ func (c *Controller) open(_ context.Context, q queue) error {
 	return nil
 }
 
+// expectAll expects every application that there is.
+func (c *Controller) expectAll(ctx context.Context) {
+	applications := &v1alpha1.ApplicationList{}
+	if err := c.reader.List(ctx, applications); err == nil {
+		for i := range applications.Items {
+			c.reconciler.Expect(argo.IDOf(&applications.Items[i]), "")
+		}
+	}
+	for _, id := range kustomizations(ctx, c.reader, func(*kustomizev1.Kustomization) bool { return true }) {
+		c.reconciler.Expect(id, "")
+	}
+}
+
+// Announced says that a GitRepository is about to show another revision, before
+// anybody acts on it.
+func (c *Controller) Announced(ctx context.Context, news refresh.News) {
+	if c.reader == nil {
+		return
+	}
+	repo := news.Reader
+	for _, id := range kustomizations(ctx, c.reader, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, repo.Namespace, repo.Name) }) {
+		c.reconciler.Expect(id, news.Revision.ID)
+	}
+}
+
 func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, error) {
+	c.began.Do(func() { c.expectAll(ctx) })
 	work, end, err := c.begin(ctx, id)
 	switch {
 	case errors.Is(err, shard.ErrElsewhere):
@@ -177,9 +210,10 @@ func (c *Controller) Busy() bool {
 
 // applicationEvents passes on what a person or a tool changed, and not our own
 // status writes.
-func applicationEvents() handler.TypedEventHandler[*v1alpha1.Application, app.ID] {
+func (c *Controller) applicationEvents() handler.TypedEventHandler[*v1alpha1.Application, app.ID] {
 	return handler.TypedFuncs[*v1alpha1.Application, app.ID]{
 		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*v1alpha1.Application], q queue) {
+			c.reconciler.Expect(argo.IDOf(e.Object), "")
 			q.Add(argo.IDOf(e.Object))
 		},
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*v1alpha1.Application], q queue) {
@@ -187,6 +221,9 @@ func applicationEvents() handler.TypedEventHandler[*v1alpha1.Application, app.ID
 		},
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*v1alpha1.Application], q queue) {
 			old, now := e.ObjectOld, e.ObjectNew
+			if old.Generation != now.Generation && !reflect.DeepEqual(old.Spec, now.Spec) {
+				c.reconciler.Expect(argo.IDOf(now), "")
+			}
 			if !reflect.DeepEqual(old.Annotations, now.Annotations) || !old.DeletionTimestamp.Equal(now.DeletionTimestamp) ||
 				!reflect.DeepEqual(old.Operation, now.Operation) || !reflect.DeepEqual(old.Spec, now.Spec) || terminated(now) != terminated(old) {
 				q.Add(argo.IDOf(now))
@@ -218,9 +255,10 @@ func projectEvents(reader client.Reader, settings argo.Settings) handler.TypedEv
 
 // kustomizationEvents queues a Kustomization whose declaration changed, and
 // those that depend on one whose status changed.
-func kustomizationEvents(reader client.Reader) handler.TypedEventHandler[*kustomizev1.Kustomization, app.ID] {
+func (c *Controller) kustomizationEvents(reader client.Reader) handler.TypedEventHandler[*kustomizev1.Kustomization, app.ID] {
 	return handler.TypedFuncs[*kustomizev1.Kustomization, app.ID]{
 		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*kustomizev1.Kustomization], q queue) {
+			c.reconciler.Expect(flux.IDOf(e.Object), "")
 			q.Add(flux.IDOf(e.Object))
 		},
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*kustomizev1.Kustomization], q queue) {
@@ -228,6 +266,9 @@ func kustomizationEvents(reader client.Reader) handler.TypedEventHandler[*kustom
 		},
 		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*kustomizev1.Kustomization], q queue) {
 			old, now := e.ObjectOld, e.ObjectNew
+			if old.Generation != now.Generation {
+				c.reconciler.Expect(flux.IDOf(now), "")
+			}
 			if old.Generation != now.Generation || !reflect.DeepEqual(old.Annotations, now.Annotations) || !old.DeletionTimestamp.Equal(now.DeletionTimestamp) {
 				q.Add(flux.IDOf(now))
 			}

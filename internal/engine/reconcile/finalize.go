@@ -111,6 +111,9 @@ func (s *session) remaining(ctx context.Context) ([]plan.Leftover, error) {
 		if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID || s.subject.KeepOnDelete(live) != "" || s.subject.Permit(e.Key) != nil {
 			continue
 		}
+		if s.claimedElsewhere(e.Key) {
+			continue // it has moved to another application
+		}
 		if e.Key.Kind == s.app.ID.Kind && e.Key.Namespace == s.app.ID.Namespace && e.Key.Name == s.app.ID.Name {
 			continue // an application that deploys itself
 		}

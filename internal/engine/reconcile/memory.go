@@ -21,6 +21,9 @@ type memory struct {
 	since  time.Time    // when waiting for health began
 	held   atomic.Int64 // objects whose deletion a guard holds
 
+	patient time.Time           // since when prunes wait for other applications; zero: they do not
+	foreign map[object.Key]bool // claimed without being declared; guarded by Reconciler.mu
+
 	owed      bool             // a good outcome that waits for a quieter moment to be reported
 	inventory object.Inventory // of that outcome
 

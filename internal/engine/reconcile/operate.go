@@ -182,7 +182,7 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 		return found, nil
 	}
 	for done := map[int]bool{}; ; {
-		in, asked := s.planInput(run, found)
+		in, asked, deferred := s.planInput(run, found)
 		p, err := plan.Build(in)
 		if err != nil {
 			s.finish(run, app.Errored, err.Error())
@@ -193,11 +193,17 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 			run.Message = "waiting for deletion of " + keysText(keys)
 			return found, nil
 		}
+		if wave == nil && deferred {
+			run.Message = "waiting to prune until it is known what other applications declare now"
+			s.again(rollPause)
+			return found, nil
+		}
 		if wave == nil && len(asked) > 0 {
 			run.Message = "waiting for pruning confirmation of " + keysText(asked)
 			return found, nil
 		}
 		if wave == nil {
+			s.mem.patient = time.Time{}
 			s.record(run, found, p)
 			s.finish(run, app.Succeeded, "successfully synced (all tasks run)")
 			return found, nil
@@ -272,10 +278,12 @@ func (s *session) preflight(run *app.Run, found *comparison) string {
 	return ""
 }
 
-// planInput also returns the leftovers that wait for a person to agree.
-func (s *session) planInput(run *app.Run, found *comparison) (plan.Input, []object.Key) {
+// planInput also returns the leftovers that wait for a person to agree, and
+// whether others wait for other applications.
+func (s *session) planInput(run *app.Run, found *comparison) (in plan.Input, asked []object.Key, deferred bool) {
 	leftovers, asked := s.asked(run, found.leftovers)
-	in := plan.Input{
+	leftovers, deferred = s.deferred(run, leftovers)
+	in = plan.Input{
 		Order: s.traits.Order, Leftovers: leftovers, PruneLast: s.policy.PruneLast,
 		Prune: run.Operation.Prune && (!s.policy.PruneNever || s.app.Policy.PruneNever), Only: run.Operation.Only, Adopt: s.traits.Adopts || len(run.Operation.Only) == 0,
 	}
@@ -286,7 +294,7 @@ func (s *session) planInput(run *app.Run, found *comparison) (plan.Input, []obje
 		item.Force = item.Force || run.Operation.Force
 		in.Items = append(in.Items, item)
 	}
-	return in, asked
+	return in, asked, deferred
 }
 
 // leaving lists the objects of an operation that somebody is deleting: what is

@@ -131,6 +131,7 @@ type Cluster interface {
 	Require(ctx context.Context, user app.ID, resources []Resource) map[schema.GroupKind]error
 	Release(user app.ID)
 	Claim(user app.ID, keys []object.Key)
+	Claimed(key object.Key) []app.ID // who claimed it
 	Owned(user app.ID) []object.Key
 	Meta(key object.Key) (Meta, bool)
 	Live(key object.Key) (*unstructured.Unstructured, bool)

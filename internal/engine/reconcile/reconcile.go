@@ -31,6 +31,7 @@ type Reconciler struct {
 	sources  Sources
 	renders  Renders
 	options  Options
+	roll     rollcall
 
 	mu       sync.Mutex
 	memories map[app.ID]*memory
@@ -89,33 +90,51 @@ type Next struct {
 // be called at any time, but not twice at once for one application. An error
 // means that the outcome could not be reported.
 func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (Next, error) {
+	asked := r.roll.asked(id)
+	next, answer, err := r.reconcile(ctx, id)
+	if answer.known && err == nil {
+		r.roll.answered(id, answer.revision, asked)
+	}
+	return next, err
+}
+
+// answer is whether it is known what an application declares, and at which
+// revision; none when it declares nothing for a reason of its own.
+type answer struct {
+	known    bool
+	revision string
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, error) {
+	known := answer{known: true}
 	subject, err := r.dialects[id.Kind].Load(ctx, id)
 	if errors.Is(err, app.ErrGone) {
 		r.forget(id)
-		return Next{}, nil
+		return Next{}, known, nil
 	}
 	if errors.Is(err, errBehind) {
-		return Next{After: catchUp}, nil
+		return Next{After: catchUp}, answer{}, nil
 	}
 	if err != nil {
-		return Next{}, err
+		return Next{}, answer{}, err
 	}
 	mem := r.memory(id)
 	s := &session{Reconciler: r, subject: subject, app: subject.Application(), mem: mem, traits: subject.Traits(), now: r.options.Now()}
 	s.policy = s.app.Policy
 	if s.app.Suspended && s.app.Deletion == nil {
-		return Next{}, nil
+		return Next{}, known, nil
 	}
 	out, report := s.run(ctx)
 	if ctx.Err() != nil {
-		return Next{}, ctx.Err() // shutting down: what was not finished is found out again
+		return Next{}, answer{}, ctx.Err() // shutting down: what was not finished is found out again
 	}
 	if !report {
-		return Next{After: out.Again}, nil
+		return Next{After: out.Again}, answer{}, nil
 	}
+	known.revision = s.compared
 	if mem.owed = !mem.owed && r.options.Busy() && s.canWait(); mem.owed { // put off once, not again
 		mem.inventory = out.Inventory
-		return Next{Quiet: true}, nil
+		return Next{Quiet: true}, known, nil
 	}
 	started := time.Now()
 	err = subject.Report(ctx, out, s.now)
@@ -123,7 +142,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (Next, error) {
 	if err == nil && out.Gone {
 		r.forget(id)
 	}
-	return Next{After: out.Again}, err
+	return Next{After: out.Again}, known, err
 }
 
 // canWait reports whether the outcome is nothing but good news, which may be
@@ -139,6 +158,7 @@ func (r *Reconciler) forget(id app.ID) {
 	r.sources.Forget(id)
 	r.cluster.Release(id)
 	r.cluster.Claim(id, nil)
+	r.roll.gone(id)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.memories, id)
@@ -178,6 +198,7 @@ type session struct {
 
 	out app.Outcome
 
+	compared  string                                     // id of the revision whose objects were claimed; empty: none
 	rendering render.Request                             // as it was rendered
 	digest    string                                     // of the manifests
 	digests   map[*unstructured.Unstructured]diff.Digest // of desired objects
@@ -209,9 +230,11 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 		return s.out, len(s.out.Problems) > 0
 	}
 	if err := s.subject.Blocked(ctx); err != nil {
+		s.claimAhead(ctx, rev)
 		s.problem(err, condition.DependencyWait)
 		return s.out, true
 	}
+	s.compared = rev.ID
 	s.advance(ctx, rev)
 	s.remember()
 	return s.out, true

@@ -1,0 +1,43 @@
+package reconcile_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+)
+
+// What leaves an application may have moved to another one: it is pruned once
+// all that changed have said what they declare, or could have.
+func TestPruneWaitsForOthers(t *testing.T) {
+	w := newWorld(t, nil)
+	other := app.ID{Kind: "Application", Namespace: "argocd", Name: "other"}
+	w.push("1", configMap("a", "1")+configMap("b", "1"))
+	w.reconcile()
+	w.wrote()
+	w.reconciler.Expect(shop, "")
+	w.reconciler.Expect(other, "")
+	w.push("2", configMap("a", "2"))
+	a := w.reconcile()
+	want(t, "the rest is done", []string{"apply ConfigMap shop/a"}, w.wrote())
+	want(t, "why it waits", "Running waiting to prune until it is known what other applications declare now", phase(a)+" "+a.Status.OperationState.Message)
+	if w.next.After == 0 || w.next.After > time.Second {
+		t.Errorf("it looks again after %s", w.next.After)
+	}
+	want(t, "and writes nothing meanwhile", a.ResourceVersion, w.reconcile().ResourceVersion)
+	w.now = w.now.Add(16 * time.Second)
+	a = w.reconcile()
+	want(t, "one that never answers is not waited for for ever", []string{"delete ConfigMap shop/b"}, w.wrote())
+	want(t, "", "Succeeded", phase(a))
+	w.push("3", "")
+	w.push("3", configMap("c", "1"))
+	w.reconcile()
+	want(t, "nor the next time", []string{"apply ConfigMap shop/c", "delete ConfigMap shop/a"}, w.wrote())
+	w.reconciler.Expect(other, "")
+	if _, err := w.reconciler.Reconcile(t.Context(), other); err != nil { // there is none
+		t.Fatal(err)
+	}
+	w.push("4", configMap("d", "1"))
+	w.reconcile()
+	want(t, "one that is gone has answered", []string{"apply ConfigMap shop/d", "delete ConfigMap shop/c"}, w.wrote())
+}
