@@ -195,6 +195,7 @@ func ownKinds() meta.RESTMapper {
 		corev1.SchemeGroupVersion.WithKind("Secret"), corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 	} {
 		mapper.Add(gvk, meta.RESTScopeNamespace)
+		mapper.Add(gvk.GroupVersion().WithKind(gvk.Kind+"List"), meta.RESTScopeNamespace) // caches ask for lists by their own kind
 	}
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	return mapper

@@ -92,6 +92,7 @@ type Deletion struct {
 	Cascade     bool   // delete what it owns first; false: leave the objects
 	Propagation string // "foreground" or "background"
 	Await       bool   // wait until the objects are gone before letting go
+	Held        string // why nothing is deleted yet; empty: it is
 }
 
 // Retry says how often and when a failed operation is tried again.

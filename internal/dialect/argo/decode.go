@@ -59,6 +59,7 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 	out.Deletion = deletion(a)
 	if out.Request, err = request(a); err != nil {
 		report(condition.InvalidSpec, "operation: %w", err)
+		out.Request = &app.Operation{User: a.Operation.InitiatedBy.Username} // answered, so that it does not stand in the way for ever
 	}
 	return out
 }

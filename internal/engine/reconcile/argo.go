@@ -51,6 +51,9 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	switch {
 	case apierrors.IsNotFound(err):
 		s.projectErr = condition.Newf(condition.InvalidSpec, "application referencing project %s which does not exist", s.app.Project)
+		if s.app.Deletion != nil {
+			s.app.Deletion.Held = fmt.Sprintf("project %s does not exist, so that it cannot be told what may be deleted: create it again, or remove the finalizer to leave the objects", s.app.Project)
+		}
 	case err != nil:
 		return nil, err
 	}

@@ -117,14 +117,14 @@ func (c *Controller) Start(mgr manager.Manager, settings argo.Settings) error {
 	if err != nil {
 		return err
 	}
-	cache, reader := mgr.GetCache(), mgr.GetClient()
-	c.reader = reader
+	cache := mgr.GetCache()
+	c.reader = mgr.GetClient()
 	watches := []source.TypedSource[app.ID]{
 		source.TypedFunc[app.ID](c.open),
 		source.TypedKind(cache, &v1alpha1.Application{}, c.applicationEvents()),
-		source.TypedKind(cache, &v1alpha1.AppProject{}, projectEvents(reader, settings)),
-		source.TypedKind(cache, &kustomizev1.Kustomization{}, c.kustomizationEvents(reader)),
-		source.TypedKind(cache, &sourcev1.GitRepository{}, repositoryEvents(reader)),
+		source.TypedKind(cache, &v1alpha1.AppProject{}, c.projectEvents(settings)),
+		source.TypedKind(cache, &kustomizev1.Kustomization{}, c.kustomizationEvents()),
+		source.TypedKind(cache, &sourcev1.GitRepository{}, c.repositoryEvents()),
 	}
 	for _, w := range watches {
 		if err := ctl.Watch(w); err != nil {
@@ -147,13 +147,10 @@ func (c *Controller) open(_ context.Context, q queue) error {
 
 // expectAll expects every application that there is.
 func (c *Controller) expectAll(ctx context.Context) {
-	applications := &v1alpha1.ApplicationList{}
-	if err := c.reader.List(ctx, applications); err == nil {
-		for i := range applications.Items {
-			c.reconciler.Expect(argo.IDOf(&applications.Items[i]), "")
-		}
+	for _, id := range c.applications(ctx, func(*v1alpha1.Application) bool { return true }) {
+		c.reconciler.Expect(id, "")
 	}
-	for _, id := range kustomizations(ctx, c.reader, func(*kustomizev1.Kustomization) bool { return true }) {
+	for _, id := range c.kustomizations(ctx, func(*kustomizev1.Kustomization) bool { return true }) {
 		c.reconciler.Expect(id, "")
 	}
 }
@@ -165,7 +162,7 @@ func (c *Controller) Announced(ctx context.Context, news refresh.News) {
 		return
 	}
 	repo := news.Reader
-	for _, id := range kustomizations(ctx, c.reader, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, repo.Namespace, repo.Name) }) {
+	for _, id := range c.kustomizations(ctx, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, repo.Namespace, repo.Name) }) {
 		c.reconciler.Expect(id, news.Revision.ID)
 	}
 }
@@ -237,25 +234,20 @@ func terminated(a *v1alpha1.Application) bool {
 }
 
 // projectEvents queues the applications of a project that changed.
-func projectEvents(reader client.Reader, settings argo.Settings) handler.TypedEventHandler[*v1alpha1.AppProject, app.ID] {
+func (c *Controller) projectEvents(settings argo.Settings) handler.TypedEventHandler[*v1alpha1.AppProject, app.ID] {
 	return handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, p *v1alpha1.AppProject) []app.ID {
-		list := &v1alpha1.ApplicationList{}
-		if p.Namespace != settings.Namespace || reader.List(ctx, list) != nil {
+		if p.Namespace != settings.Namespace {
 			return nil
 		}
-		var ids []app.ID
-		for i := range list.Items {
-			if project := list.Items[i].Spec.Project; project == p.Name || (project == "" && p.Name == "default") {
-				ids = append(ids, argo.IDOf(&list.Items[i]))
-			}
-		}
-		return ids
+		return c.applications(ctx, func(a *v1alpha1.Application) bool {
+			return a.Spec.Project == p.Name || (a.Spec.Project == "" && p.Name == "default")
+		})
 	})
 }
 
 // kustomizationEvents queues a Kustomization whose declaration changed, and
 // those that depend on one whose status changed.
-func (c *Controller) kustomizationEvents(reader client.Reader) handler.TypedEventHandler[*kustomizev1.Kustomization, app.ID] {
+func (c *Controller) kustomizationEvents() handler.TypedEventHandler[*kustomizev1.Kustomization, app.ID] {
 	return handler.TypedFuncs[*kustomizev1.Kustomization, app.ID]{
 		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*kustomizev1.Kustomization], q queue) {
 			c.reconciler.Expect(flux.IDOf(e.Object), "")
@@ -275,7 +267,7 @@ func (c *Controller) kustomizationEvents(reader client.Reader) handler.TypedEven
 			if reflect.DeepEqual(old.Status, now.Status) {
 				return
 			}
-			for _, id := range kustomizations(ctx, reader, func(k *kustomizev1.Kustomization) bool { return flux.DependsOn(k, now.Namespace, now.Name) }) {
+			for _, id := range c.kustomizations(ctx, func(k *kustomizev1.Kustomization) bool { return flux.DependsOn(k, now.Namespace, now.Name) }) {
 				q.Add(id)
 			}
 		},
@@ -283,21 +275,37 @@ func (c *Controller) kustomizationEvents(reader client.Reader) handler.TypedEven
 }
 
 // repositoryEvents queues the Kustomizations that read from a GitRepository.
-func repositoryEvents(reader client.Reader) handler.TypedEventHandler[*sourcev1.GitRepository, app.ID] {
+func (c *Controller) repositoryEvents() handler.TypedEventHandler[*sourcev1.GitRepository, app.ID] {
 	return handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, g *sourcev1.GitRepository) []app.ID {
-		return kustomizations(ctx, reader, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, g.Namespace, g.Name) })
+		return c.kustomizations(ctx, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, g.Namespace, g.Name) })
 	})
 }
 
-func kustomizations(ctx context.Context, reader client.Reader, want func(*kustomizev1.Kustomization) bool) []app.ID {
+func (c *Controller) kustomizations(ctx context.Context, want func(*kustomizev1.Kustomization) bool) []app.ID {
 	list := &kustomizev1.KustomizationList{}
-	if reader.List(ctx, list) != nil {
+	if err := c.reader.List(ctx, list); err != nil {
+		c.reconciler.options.Logger.Error("kustomizations not listed", "err", err)
 		return nil
 	}
 	var ids []app.ID
 	for i := range list.Items {
 		if want(&list.Items[i]) {
 			ids = append(ids, flux.IDOf(&list.Items[i]))
+		}
+	}
+	return ids
+}
+
+func (c *Controller) applications(ctx context.Context, want func(*v1alpha1.Application) bool) []app.ID {
+	list := &v1alpha1.ApplicationList{}
+	if err := c.reader.List(ctx, list); err != nil {
+		c.reconciler.options.Logger.Error("applications not listed", "err", err)
+		return nil
+	}
+	var ids []app.ID
+	for i := range list.Items {
+		if want(&list.Items[i]) {
+			ids = append(ids, argo.IDOf(&list.Items[i]))
 		}
 	}
 	return ids

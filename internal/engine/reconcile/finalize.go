@@ -23,6 +23,10 @@ func (s *session) finalize(ctx context.Context) {
 		s.out.Gone = true
 		return
 	}
+	if d.Held != "" {
+		s.problem(errors.New(d.Held), condition.DeleteFailed)
+		return
+	}
 	left, err := s.remaining(ctx)
 	if err != nil {
 		s.problem(err, condition.DeleteFailed)
