@@ -173,8 +173,11 @@ func commit(tree, url, branch, message string, fresh bool) (string, error) {
 }
 
 // fault MODE [NAME] makes a repository misbehave: hang, 500, html, truncate,
-// empty, gone, or off.
+// empty, gone, or off; fault api makes the API server.
 func (s *story) fault(c *call) error {
+	if c.flag("api") {
+		return s.faultAPI(c)
+	}
 	if err := c.want(1, 2, "fault MODE [NAME]"); err != nil {
 		return err
 	}

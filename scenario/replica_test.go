@@ -64,7 +64,7 @@ func (w *world) startPlumbd(name string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"-kubeconfig", w.path("kubeconfig"), "-data", w.path("data-" + name), "-listen", r.listen, "-poll", "3s"}
+	args := []string{"-kubeconfig", w.kubeconfig(), "-data", w.path("data-" + name), "-listen", r.listen, "-poll", "3s"}
 	if w.lease > 0 {
 		args = append(args, "-share", "-share-lease", w.lease.String(), "-share-name", name)
 	}

@@ -33,6 +33,8 @@ type world struct {
 	client dynamic.Interface
 	kinds  kinds
 
+	proxy *proxy // between plumbd and the API server; nil: none
+
 	log *os.File // of plumbd and, for what its own log lacks, of the sandbox
 	mu  sync.Mutex
 }
@@ -80,12 +82,35 @@ func (w *world) start(replicas int) error {
 	if err := w.startSandbox(); err != nil {
 		return err
 	}
+	if err := w.startProxy(); err != nil {
+		return err
+	}
 	for i := range replicas {
 		if err := w.startPlumbd(replicaName(i + 1)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// startProxy puts a proxy in front of the API server when the flags begin with
+// -faults, which plumbd itself does not know.
+func (w *world) startProxy() error {
+	if len(w.flags) == 0 || w.flags[0] != "-faults" {
+		return nil
+	}
+	w.flags = w.flags[1:]
+	var err error
+	w.proxy, err = newProxy(w.rest, w.path("kubeconfig.faults"))
+	return err
+}
+
+// kubeconfig is how plumbd reaches the API server.
+func (w *world) kubeconfig() string {
+	if w.proxy != nil {
+		return w.path("kubeconfig.faults")
+	}
+	return w.path("kubeconfig")
 }
 
 func freeAddress() (string, error) {
@@ -142,6 +167,9 @@ func (w *world) close() error {
 	}
 	if w.sandbox != nil {
 		_ = w.sandbox.stop()
+	}
+	if w.proxy != nil {
+		w.proxy.close()
 	}
 	defer os.RemoveAll(w.dir)
 	if w.log == nil {
