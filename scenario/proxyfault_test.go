@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,12 +21,13 @@ type mode string
 type fault struct {
 	mode mode
 
-	verb, resource, namespace, name string // empty is any; the verb "write" is every one that changes something
-	story                           string // only calls that belong to it
-	further                         bool   // only the pages of a list after its first
-	group                           string // of the API, for what is wrong with discovery
-	skip, times                     int    // matching calls that pass first, and that fail then; 0: all
-	hold                            func() // called first, and the call waits for it
+	verb, resource, namespace, name string                // empty is any; the verb "write" is every one that changes something
+	story                           string                // only calls that belong to it
+	further                         bool                  // only the pages of a list after its first
+	group                           string                // of the API, for what is wrong with discovery
+	skip, times                     int                   // matching calls that pass first, and that fail then; 0: all
+	every                           int                   // fails one call of so many; 0 or 1: each
+	hold                            func(context.Context) // called with the call's context, and the call waits for it
 
 	seen int // matching calls so far; guarded by proxy.mu
 }
@@ -65,11 +67,17 @@ func (p *proxy) meet(c apiCall) *fault {
 			continue
 		}
 		f.seen++
-		if met == nil && f.seen > f.skip && (f.times == 0 || f.seen <= f.skip+f.times) {
+		if met == nil && f.due() {
 			met = f
 		}
 	}
 	return met
+}
+
+// due reports whether the call that was seen last is one that fails.
+func (f *fault) due() bool {
+	n := f.seen - f.skip - 1
+	return n >= 0 && (f.times == 0 || n < f.times) && n%max(1, f.every) == 0
 }
 
 // begin makes a fault happen from now on. Open watches that it is about end, so
@@ -113,8 +121,10 @@ var modes = map[mode]func(*exchange){
 	"unstreamed":  refuseStream,
 	"missing":     editGroups,
 	"unavailable": editGroups,
-	"hold":        func(x *exchange) { x.fault.hold(); panic(http.ErrAbortHandler) },
-	"holdlost":    func(x *exchange) { x.ask(); x.fault.hold(); panic(http.ErrAbortHandler) },
+	"closed":      func(x *exchange) { x.proxy.closeWatches(&fault{}); x.pass() },
+	"expired":     func(x *exchange) { x.proxy.begin(&fault{mode: "gone", verb: "watch", times: 20}); x.pass() },
+	"hold":        func(x *exchange) { x.fault.hold(x.r.Context()); panic(http.ErrAbortHandler) },
+	"holdlost":    func(x *exchange) { x.ask(); x.fault.hold(x.r.Context()); panic(http.ErrAbortHandler) },
 }
 
 // ask asks the API server.
@@ -125,6 +135,12 @@ func (x *exchange) ask() (*http.Response, []byte) {
 	}
 	x.call.answered(res, answer)
 	return res, answer
+}
+
+// pass does what the proxy does without a fault.
+func (x *exchange) pass() {
+	res, answer := x.ask()
+	reply(x.w, res, answer)
 }
 
 func truncate(x *exchange) {

@@ -9,9 +9,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -39,6 +41,9 @@ type sweep struct {
 	world *world
 	story *story // the language's helpers
 	head  string
+
+	dying sync.Mutex // while plumbd is killed and started again
+	kills int
 }
 
 // parts are the objects of the two versions, as resource/name.
@@ -254,6 +259,9 @@ func (l *life) describe() string {
 	if l.fault == nil {
 		return "undisturbed"
 	}
+	if l.fault.every > 0 {
+		return fmt.Sprintf("%s at call %d and every %d after it", l.fault.mode, l.fault.skip+1, l.fault.every)
+	}
 	return fmt.Sprintf("%s at call %d", l.fault.mode, l.fault.skip+1)
 }
 
@@ -392,6 +400,16 @@ func (s *sweep) judge(l *life, stage string, calls []apiCall) {
 	}
 	if len(wrong) > 0 {
 		s.t.Errorf("%s (%s), at %q:\n%s\nall calls:\n%s", l.ns, l.describe(), stage, strings.Join(wrong, "\n"), listed(calls))
+	}
+}
+
+// compare checks that a life was as the undisturbed one at every stage.
+func (s *sweep) compare(l, undisturbed *life) {
+	s.t.Helper()
+	for stage, want := range undisturbed.states {
+		if diff := cmp.Diff(want, l.states[stage]); diff != "" {
+			s.t.Errorf("%s (%s) ended otherwise at %q:\n%s", l.ns, l.describe(), stage, diff)
+		}
 	}
 }
 

@@ -4,19 +4,30 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-// callFaults are what may happen to a call.
-var callFaults = []mode{"409", "429", "500", "503", "lost", "reset", "truncate", "duplicate"}
+// faults are modes that one sweep goes through.
+type faults []mode
+
+var (
+	callFaults  = faults{"409", "429", "500", "503", "lost", "reset", "truncate", "duplicate"}
+	watchFaults = faults{"closed", "expired"}
+)
 
 // sideBySide is how many lives go on at once.
 const sideBySide = 128
 
 // Whatever goes wrong with whichever call, applications end as if nothing had:
 // nothing else is deleted, nothing is created twice, and then it is quiet.
-func TestEveryCallMayFail(t *testing.T) {
+func TestEveryCallMayFail(t *testing.T) { callFaults.sweep(t, 1) }
+
+// All watches may end, and what they would continue from may be forgotten, at
+// any time.
+func TestWatchesMayEndAtAnyCall(t *testing.T) { watchFaults.sweep(t, 5) }
+
+// sweep lives one life for every call and fault, or for one call in so many and
+// the faults in turn unless everything is asked for.
+func (modes faults) sweep(t *testing.T, stride int) {
 	t.Parallel()
 	s := newSweep(t)
 	reference := map[bool]*life{false: {ns: "reference-argo"}, true: {ns: "reference-flux", flux: true}}
@@ -25,13 +36,12 @@ func TestEveryCallMayFail(t *testing.T) {
 		return
 	}
 	var lives []*life
-	for _, flux := range []bool{false, true} {
-		calls := len(s.world.proxy.noted(reference[flux].ns))
-		t.Logf("flux %t: %d calls:\n%s", flux, calls, listed(s.world.proxy.noted(reference[flux].ns)))
+	for flux, dialect := range map[bool]string{false: "argo", true: "flux"} {
+		calls := s.world.proxy.noted(reference[flux].ns)
+		t.Logf("%s takes these calls:\n%s", dialect, listed(calls))
 		for k := range calls {
-			for i, m := range callFaults {
-				if everything || (k+i)%len(callFaults) == 0 {
-					dialect := map[bool]string{false: "argo", true: "flux"}[flux]
+			for i, m := range modes {
+				if everything || k%stride == 0 && (k/stride+i)%len(modes) == 0 {
 					lives = append(lives, &life{ns: fmt.Sprintf("sweep-%s-%s-%d", dialect, m, k+1), flux: flux, fault: &fault{mode: m, skip: k, times: 1}})
 				}
 			}
@@ -46,13 +56,10 @@ func TestEveryCallMayFail(t *testing.T) {
 			missed++
 			t.Logf("%s: there were only %d calls", l.ns, l.fault.seen)
 		}
-		for stage, want := range reference[l.flux].states {
-			if diff := cmp.Diff(want, l.states[stage]); diff != "" {
-				t.Errorf("%s (%s) ended otherwise at %q:\n%s", l.ns, l.describe(), stage, diff)
-			}
-		}
+		s.compare(l, reference[l.flux])
 	}
 	if missed > len(lives)/10 {
 		t.Errorf("%d of %d faults did not happen", missed, len(lives))
 	}
+	t.Logf("%d lives", len(lives))
 }
