@@ -71,9 +71,9 @@ func (s *sweep) mortal(l *life, f fault) *life {
 			return // the call of one that is dead already
 		}
 		s.kills++
-		s.world.plumbd.kill()
+		s.world.replicas["plumbd"].process.kill()
 		s.world.proxy.server.CloseClientConnections()
-		if err := s.world.startPlumbd(); err != nil {
+		if err := s.world.startPlumbd("plumbd"); err != nil {
 			s.t.Errorf("%s: %v", l.ns, err)
 		}
 	}
