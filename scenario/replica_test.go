@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"regexp"
@@ -161,4 +162,46 @@ func lastLine(log []byte, text string) []byte {
 		}
 	}
 	return last
+}
+
+// probe PLUMBD PATH [REGEXP] waits until a path of a replica answers with 200, and
+// with "!" until it answers with 503, and a body that matches. The body goes to
+// stdout.
+func (s *story) probe(c *call) error {
+	if err := c.want(2, 3, "[!] probe plumbd PATH [REGEXP]"); err != nil {
+		return err
+	}
+	w, err := s.in()
+	if err != nil {
+		return err
+	}
+	r, err := w.running(c.args[0])
+	if err != nil {
+		return err
+	}
+	want, re := http.StatusOK, regexp.MustCompile("")
+	if c.neg {
+		want = http.StatusServiceUnavailable
+	}
+	if len(c.args) == 3 {
+		if re, err = regexp.Compile(c.args[2]); err != nil {
+			return err
+		}
+	}
+	return within(deadline, func() error {
+		res, err := http.Get("http://" + r.listen + c.args[1])
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			return err
+		}
+		if res.StatusCode != want || !re.Match(text) {
+			return fmt.Errorf("%s says %s: %s", c.args[1], res.Status, text)
+		}
+		_, err = c.Stdout().Write(text)
+		return err
+	})
 }

@@ -41,6 +41,7 @@ var commands = map[string]command{
 	// processes
 	"private": with((*story).private), "start": with((*story).startProcess), "halt": with((*story).halt), "crash": with((*story).crash),
 	"pause": with((*story).pause), "resume": with((*story).resume), "members": with((*story).members), "one-writer": with((*story).oneWriter),
+	"probe": with((*story).probe),
 }
 
 // story is one script as it runs.

@@ -39,18 +39,9 @@ func newHTTPServer(w *wiring, poller *refresh.Poller) *httpServer {
 	}
 	mux.Handle("/hook/git", pushed)
 	mux.Handle("/api/webhook", pushed)
-	mux.Handle("/metrics", promhttp.HandlerFor(w.counters.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	cache := w.manager.GetCache()
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-		defer cancel()
-		if !cache.WaitForCacheSync(ctx) {
-			http.Error(w, "the API server's objects are not known yet", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	mux.Handle("/metrics", promhttp.HandlerFor(w.counters.gatherer(), promhttp.HandlerOpts{}))
+	mux.HandleFunc("/healthz", w.health.live)
+	mux.HandleFunc("/readyz", w.health.ready)
 	if w.cfg.profile {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -45,6 +45,8 @@ type config struct {
 	logLevel    slog.Level
 	logFormat   string
 	profile     bool
+	stuckAfter  time.Duration
+	lostAfter   time.Duration
 	share       sharing
 }
 
@@ -95,6 +97,8 @@ func parse(args []string) (config, error) {
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.StringVar(&cfg.logFormat, "log-format", "text", "text or json")
 	fs.BoolVar(&cfg.profile, "profile", false, "serve /debug/pprof")
+	fs.DurationVar(&cfg.stuckAfter, "stuck-after", 5*time.Minute, "time without progress after which /healthz fails")
+	fs.DurationVar(&cfg.lostAfter, "lost-after", time.Minute, "time without an answer of the API server after which /readyz fails")
 	fs.BoolVar(&cfg.share.on, "share", false, "share the applications with other replicas by Leases in the namespace of -argocd-namespace; all replicas need it")
 	fs.StringVar(&cfg.share.name, "share-name", "", "name of this replica and its Lease, another one for each; empty: made of the host's name and -data")
 	fs.StringVar(&cfg.share.address, "share-address", "", "host:port where other replicas reach -listen, to pass on push events; empty: -listen, with the host's name where it names no address")

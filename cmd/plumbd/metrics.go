@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -8,12 +10,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
+	"github.com/plumbline-dev/plumbline/internal/engine/share"
 )
 
 // counters are the server's metrics.
@@ -22,7 +29,9 @@ type counters struct {
 	requests *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
 	steps    *prometheus.CounterVec
-	drift    prometheus.Counter
+	found    prometheus.Counter
+	repaired prometheus.Counter
+	broken   *prometheus.CounterVec
 }
 
 func newCounters() *counters {
@@ -38,11 +47,17 @@ func newCounters() *counters {
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plumb_sync_steps_total", Help: "Steps of plans that were run.",
 		}, []string{"action", "outcome"}),
-		drift: prometheus.NewCounter(prometheus.CounterOpts{
+		found: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "plumb_drift_found_total", Help: "Objects in sync that others changed.",
+		}),
+		repaired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "plumb_drift_repaired_total", Help: "Objects changed by others and put back.",
 		}),
+		broken: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plumb_watch_interruptions_total", Help: "Watches of target objects that failed or ended before their time, by kind.",
+		}, []string{"kind"}),
 	}
-	c.registry.MustRegister(c.requests, c.stages, c.steps, c.drift,
+	c.registry.MustRegister(c.requests, c.stages, c.steps, c.found, c.repaired, c.broken,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return c
 }
@@ -55,8 +70,14 @@ func (c *counters) observe(live *livestate.State, memo *render.Memo, poller *ref
 	gauge("plumb_live_objects", "Live objects kept in memory.", func() float64 { return float64(live.Count()) })
 	gauge("plumb_live_bytes", "Memory of live objects.", func() float64 { return float64(live.Stats().Bytes) })
 	gauge("plumb_render_cache_bytes", "Memory of remembered renders.", func() float64 { return float64(memo.Stats().Bytes) })
-	gauge("plumb_render_cache_hits", "Renders answered from memory since the start.", func() float64 { return float64(memo.Stats().Hits) })
-	gauge("plumb_render_cache_misses", "Renders made since the start.", func() float64 { return float64(memo.Stats().Misses) })
+	renders := func(outcome string, value func() float64) {
+		c.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "plumb_render_cache_requests_total", Help: "Renders answered from memory (hit) and made (miss).",
+			ConstLabels: prometheus.Labels{"outcome": outcome},
+		}, value))
+	}
+	renders("hit", func() float64 { return float64(memo.Stats().Hits) })
+	renders("miss", func() float64 { return float64(memo.Stats().Misses) })
 	gauge("plumb_source_age_seconds", "Time since the last successful poll of the repository that waits longest.", func() float64 {
 		longest := time.Duration(0)
 		for _, age := range poller.Ages(time.Now()) {
@@ -99,13 +120,56 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip implements http.RoundTripper.
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Stage implements reconcile.Recorder.
-func (c *counters) Stage(stage string, took time.Duration, err error) {
-	c.stages.WithLabelValues(stage, outcome(err)).Observe(took.Seconds())
+// Begin implements reconcile.Recorder.
+func (c *counters) Begin(ctx context.Context, _ app.ID, stage string) (context.Context, func(error)) {
+	started := time.Now()
+	return ctx, func(err error) {
+		c.stages.WithLabelValues(stage, outcome(err)).Observe(time.Since(started).Seconds())
+	}
 }
 
 // Drift implements reconcile.Recorder.
-func (c *counters) Drift(repaired int) { c.drift.Add(float64(repaired)) }
+func (c *counters) Drift(found, repaired int) {
+	c.found.Add(float64(found))
+	c.repaired.Add(float64(repaired))
+}
+
+// interrupted counts a watch that ended before its time.
+func (c *counters) interrupted(gk schema.GroupKind) { c.broken.WithLabelValues(gk.String()).Inc() }
+
+// shared adds how this replica stands among all, and the applications that it
+// owns.
+func (c *counters) shared(part *share.Share, owned func() float64) {
+	gauge := func(name, help string, value func() float64) {
+		c.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("plumb_applications_owned", "Applications and Kustomizations that are this replica's to keep.", owned)
+	if part == nil {
+		return
+	}
+	gauge("plumb_share_members", "Replicas that divide the work, as this one sees them.", func() float64 { return float64(part.Standing().Members) })
+	gauge("plumb_share_lease_valid", "1 while this replica may write.", func() float64 {
+		if part.Standing().Writes {
+			return 1
+		}
+		return 0
+	})
+}
+
+// gatherer returns our metrics with those of the queues, which the controllers'
+// library counts.
+func (c *counters) gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		ours, err := c.registry.Gather()
+		theirs, other := metrics.Registry.Gather()
+		for _, f := range theirs {
+			if strings.HasPrefix(f.GetName(), "workqueue_") {
+				ours = append(ours, f)
+			}
+		}
+		return ours, errors.Join(err, other)
+	})
+}
 
 // Step implements reconcile.Recorder.
 func (c *counters) Step(action plan.Action, err error) {

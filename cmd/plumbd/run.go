@@ -69,7 +69,8 @@ func run(ctx context.Context, cfg config) error {
 	counters := newCounters()
 	startCtx, cancel := context.WithTimeout(kube.Unfenced(ctx), startTimeout)
 	defer cancel()
-	w := &wiring{cfg: cfg, log: log, counters: counters, listener: listener}
+	w := &wiring{cfg: cfg, log: log, counters: counters, listener: listener, contact: &contact{}}
+	restConfig.Wrap(w.contact.transport) // innermost: what never leaves says nothing about the server
 	defer w.close()
 	if w.leases, err = newLeases(restConfig, cfg, counters, log); err != nil {
 		return err
@@ -219,6 +220,8 @@ type wiring struct {
 	kube     *kube.Cluster
 	listener net.Listener
 	leases   *kube.Leases
+	contact  *contact
+	health   *health
 	share    *share.Share // nil: everything is ours
 	changed  func(context.Context, share.Change)
 
@@ -274,9 +277,10 @@ func (w *wiring) build() error {
 	})
 	var destination *cluster
 	w.live = livestate.New(livestate.Config{
-		Client: w.kube.REST(),
-		Owners: w.owners,
-		Logger: w.log,
+		Client:      w.kube.REST(),
+		Owners:      w.owners,
+		Logger:      w.log,
+		OnInterrupt: w.counters.interrupted,
 		OnKind: func(gk schema.GroupKind, err error) {
 			if err != nil {
 				return // whoever needs the kind finds out
@@ -316,9 +320,14 @@ func (w *wiring) build() error {
 		}
 	}
 	w.counters.observe(w.live, w.memo, poller)
+	w.counters.shared(w.share, func() float64 { return float64(reconciler.Kept()) })
+	w.health = &health{
+		pulse: control.Pulse, stuck: w.cfg.stuckAfter, contact: w.contact, lost: w.cfg.lostAfter,
+		synced: w.manager.GetCache().WaitForCacheSync, pending: func() int { return len(w.live.Pending()) },
+	}
 	w.counters.held(reconciler)
 	w.http = newHTTPServer(w, poller)
-	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination)} {
+	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination), w.health.sample()} {
 		if err := w.manager.Add(runnable); err != nil {
 			return err
 		}

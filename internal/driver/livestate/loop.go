@@ -59,6 +59,7 @@ func (s *State) loop(ctx context.Context, k *kind, r *run) {
 			continue
 		}
 		failures++
+		s.cfg.OnInterrupt(k.gk)
 		s.cfg.Logger.Debug("watch interrupted", "kind", k.gk.String(), "failures", failures, "err", oneLine(err.Error()))
 		poke, delay := r.poke, listwatch.Delay(err)
 		if delay > 0 {

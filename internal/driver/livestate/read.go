@@ -165,6 +165,20 @@ func (s *State) Count() int {
 	return n
 }
 
+// Pending lists the kinds that are watched, whose initial state has not arrived
+// and that nothing speaks against yet.
+func (s *State) Pending() []schema.GroupKind {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var list []schema.GroupKind
+	for gk, k := range s.kinds {
+		if k.run != nil && !k.initial && !k.refused && k.err == nil {
+			list = append(list, gk)
+		}
+	}
+	return list
+}
+
 // Stats describes the memory of a State.
 type Stats struct {
 	Objects int

@@ -83,6 +83,10 @@ type Config struct {
 	// order with the changes. May be nil.
 	OnKind func(gk schema.GroupKind, err error)
 
+	// OnInterrupt is told of each watch that failed or ended before its time. It
+	// must be quick. May be nil.
+	OnInterrupt func(gk schema.GroupKind)
+
 	Logger *slog.Logger // nil discards
 
 	// StaleAfter is how long a kind whose watch is interrupted still counts as
@@ -111,6 +115,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Owners == nil {
 		c.Owners = func(Metadata) []string { return nil }
+	}
+	if c.OnInterrupt == nil {
+		c.OnInterrupt = func(schema.GroupKind) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,7 +27,9 @@ func (s *session) fresh(e coreapply.Event) *standing {
 }
 
 // assess derives what users see from a comparison.
-func (s *session) assess(c *comparison) {
+func (s *session) assess(ctx context.Context, c *comparison) {
+	_, end := s.stage(ctx, s.app.ID, "assess")
+	defer end(nil)
 	state := assess.State{Items: c.items, Leftovers: c.leftovers, Health: c.health, Ignored: c.extra, Claimed: c.claimed, Unknown: map[object.Key]bool{}}
 	for key := range c.unknown {
 		state.Unknown[key] = true

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -35,19 +34,20 @@ type comparison struct {
 	images    []string
 	invalid   []error             // objects that the API server would refuse whatever is live
 	holds     []condition.Problem // why leftovers stay until a person confirms
-	drifted   int
+	drifted   int                 // objects in sync that others changed since the last time
 }
 
 // compare looks at every desired object and every leftover. Only objects that
 // changed since the last time are looked at closely.
 func (s *session) compare(ctx context.Context, items []plan.Item) (*comparison, error) {
-	started := time.Now()
+	ctx, end := s.stage(ctx, s.app.ID, "diff")
 	c := &comparison{
 		items: slices.Clone(items), health: map[object.Key]health.Status{},
 		unknown: map[object.Key]error{}, extra: map[object.Key]bool{}, claimed: map[object.Key]bool{}, going: map[object.Key]bool{},
 	}
 	err := s.compareAll(ctx, c)
-	s.options.Recorder.Stage("diff", time.Since(started), err)
+	s.options.Recorder.Drift(c.drifted, 0)
+	end(err)
 	return c, err
 }
 
@@ -177,14 +177,14 @@ func (s *session) stand(ctx context.Context, c *comparison, item *plan.Item, kin
 			}
 			return condition.Because(condition.CompareFailed, fmt.Errorf("%s: %w", key, err))
 		}
+		if before := s.mem.items[key]; before != nil && before.verdict == plan.Same && before.desired == desired && known.verdict == plan.Differs {
+			c.drifted++
+		}
 		s.mem.items[key] = known
 	}
 	item.Standing, item.Why = known.verdict, known.why
 	if meta.Going {
 		c.going[key] = true
-	}
-	if item.Standing == plan.Differs {
-		c.drifted++
 	}
 	if !s.subject.IgnoresHealth(item.Object) {
 		item.Settled = known.vitals.Settled(s.traits.Order)

@@ -37,6 +37,7 @@ type Controller struct {
 	mu      sync.Mutex
 	queue   queue
 	waiting []app.ID             // queued before the controller started
+	moved   time.Time            // when the last application was done with, or none waited
 	trail   time.Time            // when the last of the applications that are in no hurry is due
 	late    map[app.ID]time.Time // those applications, and when each is due
 	shares  Shares               // nil: everything is ours
@@ -178,6 +179,7 @@ func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, err
 		return ctrl.Result{RequeueAfter: postponed}, nil
 	}
 	defer end()
+	defer c.done()
 	next, err := c.reconciler.Reconcile(work, id)
 	if (work.Err() != nil || errors.Is(err, shard.ErrLapsed)) && ctx.Err() == nil {
 		c.reconciler.forget(id) // what was remembered was not reported

@@ -93,9 +93,9 @@ func (s *session) reader() app.ID {
 // render returns the manifests of a revision as plan items whose standing is
 // not known yet.
 func (s *session) render(ctx context.Context, rev source.Revision) ([]plan.Item, error) {
-	started := time.Now()
+	ctx, end := s.stage(ctx, s.app.ID, "render")
 	items, err := s.rendered(ctx, rev)
-	s.options.Recorder.Stage("render", time.Since(started), err)
+	end(err)
 	return items, err
 }
 

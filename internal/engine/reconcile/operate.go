@@ -32,8 +32,8 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 		s.fail(err, condition.CompareFailed)
 		return
 	}
-	s.assess(found)
-	verdict := s.decide(rev)
+	s.assess(ctx, found)
+	verdict := s.decide(ctx, rev)
 	s.again(verdict.After)
 	if verdict.Hold != nil {
 		s.out.Problems = append(s.out.Problems, *verdict.Hold)
@@ -44,7 +44,7 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 			return
 		}
 		found = s.operate(ctx, run, items, found)
-		s.assess(found)
+		s.assess(ctx, found)
 		s.out.Run = run
 	}
 	s.conclude(found)
@@ -68,13 +68,13 @@ func (s *session) holdLast(ctx context.Context) {
 		return
 	}
 	s.out.Revision = last.Revision
-	s.assess(found)
-	verdict := s.decide(last.Revision)
+	s.assess(ctx, found)
+	verdict := s.decide(ctx, last.Revision)
 	s.again(verdict.After)
 	if verdict.Start != nil && len(verdict.Start.Only) > 0 {
 		verdict.Start.Prune = false
 		run := s.begin(verdict, last.Revision)
-		s.assess(s.operate(ctx, run, items, found))
+		s.assess(ctx, s.operate(ctx, run, items, found))
 		s.out.Run = run
 	}
 	s.out.Sync = app.Unknown
@@ -122,7 +122,9 @@ func retryLater(err error) time.Duration {
 	}
 }
 
-func (s *session) decide(rev source.Revision) gate.Verdict {
+func (s *session) decide(ctx context.Context, rev source.Revision) gate.Verdict {
+	_, end := s.stage(ctx, s.app.ID, "gate")
+	defer end(nil)
 	return gate.Decide(gate.Input{
 		Policy: s.policy, Request: s.app.Request, Run: s.out.Run, Source: s.app.Source.Digest,
 		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Confirmed: s.app.Confirmed, Now: s.now,
@@ -157,9 +159,9 @@ func (s *session) start(op app.Operation) *app.Run {
 
 // operate runs as many waves as may run now and returns how things stand then.
 func (s *session) operate(ctx context.Context, run *app.Run, items []plan.Item, found *comparison) *comparison {
-	started := time.Now()
+	ctx, end := s.stage(ctx, s.app.ID, "apply")
 	found, err := s.waves(ctx, run, items, found)
-	s.options.Recorder.Stage("apply", time.Since(started), err)
+	end(err)
 	return found
 }
 
@@ -183,7 +185,9 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 	}
 	for done := map[int]bool{}; ; {
 		in, asked, deferred := s.planInput(run, found)
+		_, end := s.stage(ctx, s.app.ID, "plan")
 		p, err := plan.Build(in)
+		end(err)
 		if err != nil {
 			s.finish(run, app.Errored, err.Error())
 			return found, err
@@ -351,7 +355,7 @@ func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []
 			upsert(run, e.Result())
 		}
 	}
-	s.options.Recorder.Drift(drift)
+	s.options.Recorder.Drift(0, drift)
 	return events
 }
 

@@ -161,7 +161,11 @@ func (e *UnknownKindError) Error() string {
 // Recorder counts what the engine does. Implementations are safe for
 // concurrent use; nil values are not allowed, use NoRecorder.
 type Recorder interface {
-	Stage(stage string, took time.Duration, err error)
-	Drift(repaired int)
+	// Begin is told that an application enters a stage: "reconcile" around all
+	// others, or one of the pipeline's. What the stage does keeps to the returned
+	// context, and the function ends it.
+	Begin(ctx context.Context, id app.ID, stage string) (context.Context, func(error))
+	// Drift counts objects that others changed and those that were put back.
+	Drift(found, repaired int)
 	Step(action plan.Action, err error)
 }

@@ -33,6 +33,8 @@ type Reconciler struct {
 	options  Options
 	roll     rollcall
 
+	progress progress
+
 	mu       sync.Mutex
 	memories map[app.ID]*memory
 }
@@ -91,7 +93,9 @@ type Next struct {
 // means that the outcome could not be reported.
 func (r *Reconciler) Reconcile(ctx context.Context, id app.ID) (Next, error) {
 	asked := r.roll.asked(id)
+	ctx, end := r.stage(ctx, id, "reconcile")
 	next, answer, err := r.reconcile(ctx, id)
+	end(err)
 	if answer.known && err == nil {
 		r.roll.answered(id, answer.revision, asked)
 	}
@@ -136,9 +140,9 @@ func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, er
 		mem.inventory = out.Inventory
 		return Next{Quiet: true}, known, nil
 	}
-	started := time.Now()
-	err = subject.Report(ctx, out, s.now)
-	r.options.Recorder.Stage("report", time.Since(started), err)
+	reportCtx, end := r.stage(ctx, id, "report")
+	err = subject.Report(reportCtx, out, s.now)
+	end(err)
 	if err == nil && out.Gone {
 		r.forget(id)
 	}
@@ -225,7 +229,9 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 		s.refuse()
 		return s.out, true
 	}
+	_, end := s.stage(ctx, s.app.ID, "resolve")
 	rev, ready := s.resolve()
+	end(nil)
 	if !ready {
 		return s.out, len(s.out.Problems) > 0
 	}

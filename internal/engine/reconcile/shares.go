@@ -92,3 +92,10 @@ func (r *Reconciler) leave(left func(app.ID) bool) {
 		r.forget(id)
 	}
 }
+
+// Kept counts the applications that this replica keeps true to their sources.
+func (r *Reconciler) Kept() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.memories)
+}
