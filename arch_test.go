@@ -71,6 +71,7 @@ var technologies = map[string][]string{
 	"kube":        {"k8s.io/client-go", "golang.org/x/sync", "golang.org/x/net"},
 	"kustomize":   {"sigs.k8s.io/kustomize"},
 	"livestate":   {"k8s.io/client-go", "github.com/klauspost/compress"},
+	"otlp":        {"go.opentelemetry.io/otel"},
 	"rendercache": {"github.com/klauspost/compress"},
 }
 

@@ -41,7 +41,7 @@ var commands = map[string]command{
 	// processes
 	"private": with((*story).private), "start": with((*story).startProcess), "halt": with((*story).halt), "crash": with((*story).crash),
 	"pause": with((*story).pause), "resume": with((*story).resume), "members": with((*story).members), "one-writer": with((*story).oneWriter),
-	"probe": with((*story).probe),
+	"probe": with((*story).probe), "collector": with((*story).collector), "traced": with((*story).traced),
 }
 
 // story is one script as it runs.
@@ -50,8 +50,9 @@ type story struct {
 	own   bool   // the world is the story's alone
 	world *world // nil before the first command that needs it
 
-	logFrom   int64 // where the story begins in plumbd's log
-	auditFrom int64 // where it looks at requests from
+	spans     *spans // nil before the command collector
+	logFrom   int64  // where the story begins in plumbd's log
+	auditFrom int64  // where it looks at requests from
 	seen      map[string]sighting
 	env       map[string]string // what files and arguments may refer to
 }

@@ -37,6 +37,7 @@ func newHTTPServer(w *wiring, poller *refresh.Poller) *httpServer {
 	if w.share != nil {
 		pushed = hook.Relay(pushed, w.share.Addresses, w.log)
 	}
+	pushed = w.traced(pushed)
 	mux.Handle("/hook/git", pushed)
 	mux.Handle("/api/webhook", pushed)
 	mux.Handle("/metrics", promhttp.HandlerFor(w.counters.gatherer(), promhttp.HandlerOpts{}))

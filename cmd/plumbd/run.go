@@ -44,6 +44,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
+	"github.com/plumbline-dev/plumbline/internal/driver/otlp"
 	"github.com/plumbline-dev/plumbline/internal/driver/rendercache"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
@@ -72,6 +73,9 @@ func run(ctx context.Context, cfg config) error {
 	w := &wiring{cfg: cfg, log: log, counters: counters, listener: listener, contact: &contact{}}
 	restConfig.Wrap(w.contact.transport) // innermost: what never leaves says nothing about the server
 	defer w.close()
+	if w.tracer, err = newTracer(ctx, w); err != nil {
+		return err
+	}
 	if w.leases, err = newLeases(restConfig, cfg, counters, log); err != nil {
 		return err
 	}
@@ -221,6 +225,7 @@ type wiring struct {
 	listener net.Listener
 	leases   *kube.Leases
 	contact  *contact
+	tracer   *otlp.Tracer // nil: nobody listens
 	health   *health
 	share    *share.Share // nil: everything is ours
 	changed  func(context.Context, share.Change)
@@ -233,6 +238,7 @@ type wiring struct {
 }
 
 func (w *wiring) close() {
+	w.closeTracer()
 	if w.live != nil {
 		w.live.Close()
 	}
@@ -260,7 +266,7 @@ func (w *wiring) build() error {
 	var control *reconcile.Controller
 	repositoryEvents := make(chan event.GenericEvent, 256)
 	secrets := refresh.Secrets{Reader: w.manager.GetAPIReader(), Namespace: w.cfg.namespace}
-	poller := refresh.New(repositories{w.store}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log}, func(news []refresh.News) {
+	poller := refresh.New(repositories{w.store}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log, Trace: w.fetches()}, func(news []refresh.News) {
 		var readers, objects []refresh.News
 		for _, n := range news {
 			if n.Reader.Kind != sourcev1.GitRepositoryKind {
@@ -302,7 +308,7 @@ func (w *wiring) build() error {
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
 		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
-	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: w.counters, PruneLimit: w.cfg.pruneLimit, Busy: func() bool { return control.Busy() }})
+	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: func() bool { return control.Busy() }})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if w.share != nil {
 		control.Share(w.share)

@@ -1,16 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"github.com/plumbline-dev/plumbline/internal/core/shard"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 	"github.com/plumbline-dev/plumbline/internal/engine/share"
@@ -35,8 +34,6 @@ type sharing struct {
 // shortestLease is the least that leaves time for requests between renewals.
 const shortestLease = time.Second
 
-var leaseName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-
 // complete fills in what the flags left open.
 func (s *sharing) complete(data, listen string) error {
 	if !s.on {
@@ -46,50 +43,22 @@ func (s *sharing) complete(data, listen string) error {
 	if err != nil {
 		return fmt.Errorf("-share: the host has no name: %w", err)
 	}
-	if s.name == "" {
-		if s.name, err = placeName(host, data); err != nil {
-			return err
-		}
+	abs, err := filepath.Abs(data)
+	if err != nil {
+		return fmt.Errorf("-data: %w", err)
 	}
-	if !leaseName.MatchString(s.name) {
-		return fmt.Errorf("-share-name: %q is no name for a Lease: use up to 63 small letters, digits and dashes", s.name)
+	s.name = cmp.Or(s.name, shard.PlaceName(host, abs))
+	if err := shard.CheckName(s.name); err != nil {
+		return fmt.Errorf("-share-name: %w", err)
 	}
 	if s.lease < shortestLease {
 		return fmt.Errorf("-share-lease: %s is shorter than %s", s.lease, shortestLease)
 	}
-	if s.address == "" {
-		s.address = reachable(listen, host)
-	}
+	s.address = cmp.Or(s.address, shard.Reachable(listen, host))
 	if _, _, err := net.SplitHostPort(s.address); err != nil {
 		return fmt.Errorf("-share-address: %q is not host:port", s.address)
 	}
 	return nil
-}
-
-var unnamed = regexp.MustCompile(`[^a-z0-9]+`)
-
-// placeName names the place where a process runs, so that it has the same name
-// after a restart and no other process has it.
-func placeName(host, data string) (string, error) {
-	abs, err := filepath.Abs(data)
-	if err != nil {
-		return "", fmt.Errorf("-data: %w", err)
-	}
-	sum := sha256.Sum256([]byte(host + "\x00" + abs))
-	short := strings.Trim(unnamed.ReplaceAllString(strings.ToLower(host), "-"), "-")
-	return strings.TrimSuffix("plumbd-"+short[:min(len(short), 40)], "-") + "-" + hex.EncodeToString(sum[:4]), nil
-}
-
-// reachable is where others find a server that listens at an address.
-func reachable(listen, host string) string {
-	at, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	if ip := net.ParseIP(at); at == "" || ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort(host, port)
-	}
-	return listen
 }
 
 // userAgent tells replicas apart in the API server's audit log.

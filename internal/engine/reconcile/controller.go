@@ -36,14 +36,15 @@ type Controller struct {
 
 	mu      sync.Mutex
 	queue   queue
-	waiting []app.ID             // queued before the controller started
-	moved   time.Time            // when the last application was done with, or none waited
-	trail   time.Time            // when the last of the applications that are in no hurry is due
-	late    map[app.ID]time.Time // those applications, and when each is due
-	shares  Shares               // nil: everything is ours
-	moves   []*arrival           // whose arrivals have not been read yet
-	reader  client.Reader        // of the declarations
-	began   sync.Once            // the first reconcile
+	waiting []app.ID                   // queued before the controller started
+	moved   time.Time                  // when the last application was done with, or none waited
+	trail   time.Time                  // when the last of the applications that are in no hurry is due
+	late    map[app.ID]time.Time       // those applications, and when each is due
+	causes  map[app.ID]context.Context // of the next reconcile, where somebody follows them
+	shares  Shares                     // nil: everything is ours
+	moves   []*arrival                 // whose arrivals have not been read yet
+	reader  client.Reader              // of the declarations
+	began   sync.Once                  // the first reconcile
 }
 
 // trailPause is the time between two applications that are told of a revision
@@ -56,7 +57,7 @@ func NewController(r *Reconciler, workers int) *Controller {
 	if workers <= 0 {
 		workers = 16
 	}
-	return &Controller{reconciler: r, workers: workers, late: map[app.ID]time.Time{}}
+	return &Controller{reconciler: r, workers: workers, late: map[app.ID]time.Time{}, causes: map[app.ID]context.Context{}}
 }
 
 // Enqueue asks for a look at an application. It may be called at any time.
@@ -80,6 +81,7 @@ func (c *Controller) Revised(ctx context.Context, news []refresh.News) {
 			late = append(late, n.Reader)
 			continue
 		}
+		c.cause(n)
 		touched = append(touched, n.Reader)
 		c.reconciler.Expect(n.Reader, n.Revision.ID)
 	}
@@ -105,6 +107,25 @@ func (c *Controller) Revised(ctx context.Context, news []refresh.News) {
 		c.late[id] = c.trail
 		c.queue.AddAfter(id, c.trail.Sub(now))
 	}
+}
+
+// cause keeps what a reconcile is due to.
+func (c *Controller) cause(n refresh.News) {
+	if n.Cause == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.causes[n.Reader] = n.Cause
+}
+
+// caused returns and forgets what the reconcile that begins is due to.
+func (c *Controller) caused(id app.ID) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cause := c.causes[id]
+	delete(c.causes, id)
+	return cause
 }
 
 // Start registers the controller with mgr: it watches Applications and
@@ -170,6 +191,7 @@ func (c *Controller) Announced(ctx context.Context, news refresh.News) {
 
 func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, error) {
 	c.began.Do(func() { c.expectAll(ctx) })
+	cause := c.caused(id)
 	work, end, err := c.begin(ctx, id)
 	switch {
 	case errors.Is(err, shard.ErrElsewhere):
@@ -180,7 +202,7 @@ func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, err
 	}
 	defer end()
 	defer c.done()
-	next, err := c.reconciler.Reconcile(work, id)
+	next, err := c.reconciler.Reconcile(refresh.Caused(work, cause), id)
 	if (work.Err() != nil || errors.Is(err, shard.ErrLapsed)) && ctx.Err() == nil {
 		c.reconciler.forget(id) // what was remembered was not reported
 		return ctrl.Result{RequeueAfter: postponed}, nil

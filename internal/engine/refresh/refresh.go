@@ -64,6 +64,10 @@ type Options struct {
 	Interval time.Duration // between polls of one repository; 0 means 2m
 	Parallel int           // fetches at once; 0 means 8
 	Logger   *slog.Logger
+
+	// Trace is told of each fetch, and ended by the function it returns. The
+	// context carries what caused the fetch on to News.Cause. Nil: nobody follows.
+	Trace func(ctx context.Context, what, repository string) (context.Context, func(error))
 }
 
 // Poller watches repositories. Create one with New and start it with Run.
@@ -91,6 +95,28 @@ type News struct {
 	Reader   app.ID
 	Revision source.Revision // newest; zero when none is known
 	Asked    bool            // the reader asked for the poll, or has an error to look at
+	Cause    context.Context // of the poll, for those who follow causes; nil: nobody does
+}
+
+// Caused returns ctx with what cause carries; nil carries nothing.
+func Caused(ctx, cause context.Context) context.Context {
+	if cause == nil {
+		return ctx
+	}
+	return caused{Context: ctx, cause: cause}
+}
+
+type caused struct {
+	context.Context
+	cause context.Context
+}
+
+// Value prefers what the cause carries.
+func (c caused) Value(key any) any {
+	if v := c.cause.Value(key); v != nil {
+		return v
+	}
+	return c.Context.Value(key)
 }
 
 // New returns a Poller that calls notify, from its own goroutines and without
@@ -216,7 +242,7 @@ func (p *Poller) Answer(reader app.ID, token string) int64 {
 
 // Pushed asks for a poll of every repository that one of the URLs names, as a
 // webhook does. It returns how many there are.
-func (p *Poller) Pushed(urls ...string) int {
+func (p *Poller) Pushed(ctx context.Context, urls ...string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	named := map[string]bool{}
@@ -226,6 +252,9 @@ func (p *Poller) Pushed(urls ...string) int {
 	n := 0
 	for key, r := range p.remotes {
 		if named[key.url] {
+			if p.opts.Trace != nil {
+				r.cause = context.WithoutCancel(ctx)
+			}
 			r.hurry()
 			n++
 		}

@@ -220,7 +220,7 @@ func TestForget(t *testing.T) {
 		w.Forget(reader("b"))
 		pass(time.Hour)
 		want(t, "one without is not", 2, w.hosts.count())
-		want(t, "and not pushed to", 0, w.Pushed(url))
+		want(t, "and not pushed to", 0, w.Pushed(t.Context(), url))
 		if _, err := w.Tree(t.Context(), reader("a"), source.Revision{ID: one}); err == nil {
 			t.Error("nor read")
 		}
@@ -240,8 +240,8 @@ func TestAnotherRepository(t *testing.T) {
 			t.Errorf("nothing of the old one is taken for the new one: %+v", seen)
 		}
 		pass(time.Minute)
-		want(t, "the old one is not polled any more", 0, w.Pushed(url))
-		want(t, "the new one is", 1, w.Pushed(moved.URL))
+		want(t, "the old one is not polled any more", 0, w.Pushed(t.Context(), url))
+		want(t, "the new one is", 1, w.Pushed(t.Context(), moved.URL))
 	})
 }
 
@@ -255,12 +255,12 @@ func TestPushed(t *testing.T) {
 			pass(0)
 			w.told()
 			w.hosts.set(func(h *hosts) { h.refs["refs/heads/main"] = source.RefTarget{ID: two} })
-			want(t, "another names none", 0, w.Pushed("https://git.example/acme/shop2", ""))
-			want(t, pushed+" names one repository", 1, w.Pushed(pushed, pushed))
+			want(t, "another names none", 0, w.Pushed(t.Context(), "https://git.example/acme/shop2", ""))
+			want(t, pushed+" names one repository", 1, w.Pushed(t.Context(), pushed, pushed))
 			pass(0)
 			want(t, pushed+" is polled at once", []string{"a main@2222222"}, w.told())
 			want(t, "and once", 3, w.hosts.count())
-			want(t, "both spellings of it name both", 2, w.Pushed(pushed, "ssh://git@git.example/acme/shop"))
+			want(t, "both spellings of it name both", 2, w.Pushed(t.Context(), pushed, "ssh://git@git.example/acme/shop"))
 			pass(0)
 			want(t, "each is polled", 5, w.hosts.count())
 		})

@@ -27,9 +27,10 @@ type remote struct {
 	refs        source.Refs
 	err         error
 	at          time.Time
-	started     int64 // polls begun
-	polls       int64 // polls completed
-	fails       int   // in a row
+	started     int64           // polls begun
+	cause       context.Context // of the next poll; nil: its time has come, or nobody follows causes
+	polls       int64           // polls completed
+	fails       int             // in a row
 	credentials *app.Credentials
 	full        map[string]string // abbreviated commit ids that were looked up
 }
@@ -146,13 +147,17 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 	default:
 	}
 	timeout := r.timeout()
+	cause := r.cause
+	r.cause = nil
 	p.mu.Unlock()
+	ctx, end := p.trace(Caused(ctx, cause), r)
 	fetchCtx, cancel := ctx, context.CancelFunc(func() {})
 	if timeout > 0 {
 		fetchCtx, cancel = context.WithTimeout(ctx, timeout)
 	}
 	defer cancel()
 	refs, full, err := p.fetch(fetchCtx, r)
+	end(err)
 	if ctx.Err() != nil {
 		return
 	}
@@ -160,8 +165,21 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 		p.opts.Logger.Warn("fetch failed", "repository", source.Redact(r.url), "err", err)
 	}
 	if news := p.conclude(r, refs, full, err); len(news) > 0 {
+		for i := range news {
+			if p.opts.Trace != nil {
+				news[i].Cause = context.WithoutCancel(ctx)
+			}
+		}
 		p.notify(news)
 	}
+}
+
+// trace begins what Options.Trace follows.
+func (p *Poller) trace(ctx context.Context, r *remote) (context.Context, func(error)) {
+	if p.opts.Trace == nil {
+		return ctx, func(error) {}
+	}
+	return p.opts.Trace(ctx, "fetch", source.Redact(r.url))
 }
 
 // timeout is the longest that a reader grants a fetch; 0 when one sets no bound.

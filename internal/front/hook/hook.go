@@ -7,6 +7,7 @@
 package hook
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ const MaxBody = 10 << 20
 
 // Pushed asks for a look at every repository that one of the URLs names and
 // returns how many there are.
-type Pushed func(urls ...string) int
+type Pushed func(ctx context.Context, urls ...string) int
 
 // Handler answers POST requests with push events as GitHub, GitLab, Gitea and
 // Bitbucket, Cloud and Server, send them.
@@ -45,7 +46,7 @@ func Handler(pushed Pushed, log *slog.Logger) http.Handler {
 			http.Error(w, "the event names no repository: expected repository.clone_url, .ssh_url, .git_http_url or .html_url", http.StatusBadRequest)
 			return
 		}
-		n := pushed(urls...)
+		n := pushed(r.Context(), urls...)
 		log.Debug("push event received", "repository", urls[0], "known", n)
 		w.WriteHeader(http.StatusAccepted)
 		fmt.Fprintf(w, "looking at %d repositories\n", n)

@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -20,7 +21,7 @@ import (
 func answer(t *testing.T, method string, body io.Reader) (*httptest.ResponseRecorder, [][]string) {
 	t.Helper()
 	var pushed [][]string
-	handler := hook.Handler(func(urls ...string) int {
+	handler := hook.Handler(func(_ context.Context, urls ...string) int {
 		pushed = append(pushed, urls)
 		return 2
 	}, slog.New(slog.DiscardHandler))

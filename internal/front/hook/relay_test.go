@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 func replica(t *testing.T, got chan<- string, others *[]string) string {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	pushed := func(urls ...string) int { got <- strings.Join(urls, " "); return 1 }
+	pushed := func(_ context.Context, urls ...string) int { got <- strings.Join(urls, " "); return 1 }
 	server := httptest.NewServer(hook.Relay(hook.Handler(pushed, log), func() []string { return *others }, log))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
