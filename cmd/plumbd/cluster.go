@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/diff"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/kinds"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
@@ -218,14 +219,14 @@ func (c *cluster) takeOver(ctx context.Context, as *kube.Cluster, obj *unstructu
 	if len(opts.Takeover) == 0 || opts.DryRun {
 		return nil
 	}
-	if !c.live.Mentions(object.KeyOf(obj), written(opts.Takeover)...) { // as almost always
+	if !c.live.Mentions(object.KeyOf(obj), diff.UpdatesBy(opts.Takeover)...) { // as almost always
 		return nil
 	}
 	live, ok := c.live.GetMetadata(object.KeyOf(obj)) // cheaper than the whole object
 	if !ok {
 		return nil
 	}
-	from := updaters(live.ManagedFields, opts.Takeover)
+	from := diff.Updaters(live.ManagedFields, opts.Takeover)
 	if len(from) == 0 {
 		return nil
 	}
@@ -239,37 +240,6 @@ func (c *cluster) takeOver(ctx context.Context, as *kube.Cluster, obj *unstructu
 		return nil
 	}
 	return err
-}
-
-// written returns how the server writes updates by managers that match one of
-// the patterns into managed fields.
-func written(patterns []string) []string {
-	texts := make([]string, len(patterns))
-	for i, p := range patterns {
-		texts[i] = `"manager":"` + p + `","operation":"Update"`
-		if prefix, wild := strings.CutSuffix(p, "*"); wild {
-			texts[i] = `"manager":"` + prefix
-		}
-	}
-	return texts
-}
-
-// updaters lists the managers that wrote by updates and match one of the
-// patterns: exact names, or prefixes that end in "*".
-func updaters(entries []metav1.ManagedFieldsEntry, patterns []string) []string {
-	var found []string
-	for _, e := range entries {
-		if e.Operation != metav1.ManagedFieldsOperationUpdate || e.Subresource != "" {
-			continue
-		}
-		if slices.ContainsFunc(patterns, func(p string) bool {
-			prefix, wild := strings.CutSuffix(p, "*")
-			return e.Manager == p || wild && strings.HasPrefix(e.Manager, prefix)
-		}) {
-			found = append(found, e.Manager)
-		}
-	}
-	return found
 }
 
 func (c *cluster) Replace(ctx context.Context, obj *unstructured.Unstructured, opts apply.Options) (*unstructured.Unstructured, error) {

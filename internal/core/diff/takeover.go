@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
@@ -18,12 +19,43 @@ func taken(c claim, manager string, takeover []string) bool {
 	if c.subresource != "" || c.is(manager) {
 		return false
 	}
-	return slices.ContainsFunc(takeover, func(pattern string) bool {
+	return meant(c.manager, takeover)
+}
+
+// meant reports whether a manager is one of the patterns: exact names, or
+// prefixes that end in "*".
+func meant(manager string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-			return strings.HasPrefix(c.manager, prefix)
+			return strings.HasPrefix(manager, prefix)
 		}
-		return c.manager == pattern
+		return manager == pattern
 	})
+}
+
+// Updaters lists the managers that wrote an object by updates, its subresources
+// aside, and match one of the patterns.
+func Updaters(entries []metav1.ManagedFieldsEntry, patterns []string) []string {
+	var found []string
+	for _, e := range entries {
+		if e.Operation == metav1.ManagedFieldsOperationUpdate && e.Subresource == "" && meant(e.Manager, patterns) {
+			found = append(found, e.Manager)
+		}
+	}
+	return found
+}
+
+// UpdatesBy returns texts of which an object, as the API server writes it in
+// JSON, contains one if Updaters finds anything. It may contain one without that.
+func UpdatesBy(patterns []string) []string {
+	texts := make([]string, len(patterns))
+	for i, pattern := range patterns {
+		texts[i] = `"manager":"` + pattern + `","operation":"Update"`
+		if prefix, wild := strings.CutSuffix(pattern, "*"); wild {
+			texts[i] = `"manager":"` + prefix
+		}
+	}
+	return texts
 }
 
 // TakenOver returns the metadata.managedFields of live as they have to be

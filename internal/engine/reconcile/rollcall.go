@@ -8,94 +8,53 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
-const (
-	// patience is how long prunes wait for other applications to say what they
-	// declare; rollPause is when to ask again.
-	patience  = 15 * time.Second
-	rollPause = 200 * time.Millisecond
-)
+// rollPause is when to ask again whether other applications are known.
+const rollPause = 200 * time.Millisecond
 
-// rollcall knows which applications have yet to say what they declare: all of
-// them after a start, and those that a revision or their user changed. An object
-// that one commit moves from one application to another is pruned by nobody,
-// because the prune waits until the other one has claimed it.
+// rollcall is a gate.RollCall that many may use at a time.
 type rollcall struct {
-	mu       sync.Mutex
-	expected map[app.ID]question
+	mu   sync.Mutex
+	call gate.RollCall
 }
 
-// question is what an application has not answered yet.
-type question struct {
-	asked    int    // how often
-	revision string // of which; empty: of any
-	since    time.Time
-}
-
-// expect asks an application what it declares at a revision (empty: at any).
-func (r *rollcall) expect(id app.ID, revision string, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.expected == nil {
-		r.expected = map[app.ID]question{}
-	}
-	q, open := r.expected[id]
-	if !open || (revision != "" && revision != q.revision) {
-		q.since = now
-	}
-	if revision != "" {
-		q.revision = revision
-	}
-	q.asked++
-	r.expected[id] = q
-}
-
-// asked returns how often an application was asked since it answered last.
 func (r *rollcall) asked(id app.ID) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.expected[id].asked
+	return r.call.Asked(id)
 }
 
-// answered notes that an application has said what it declares at a revision, or
-// (empty) that it cannot, unless it was asked once more meanwhile.
 func (r *rollcall) answered(id app.ID, revision string, asked int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if q := r.expected[id]; q.asked == asked && (q.revision == "" || revision == "" || revision == q.revision) {
-		delete(r.expected, id)
-	}
+	r.call.Answered(id, revision, asked)
 }
 
-// gone strikes an application off.
 func (r *rollcall) gone(id app.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.expected, id)
+	r.call.Gone(id)
 }
 
-// others counts the applications but one whose answer is not there yet and may
-// still be waited for: one that cannot answer holds up nobody for longer.
 func (r *rollcall) others(id app.ID, now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
-	for other, q := range r.expected {
-		if other != id && now.Sub(q.since) < patience {
-			n++
-		}
-	}
-	return n
+	return r.call.Others(id, now)
 }
 
 // Expect says that what an application declares may have changed, with a
 // revision or (empty) otherwise. Call it for all that did before the first of
 // them is reconciled: nothing is pruned meanwhile.
-func (r *Reconciler) Expect(id app.ID, revision string) { r.roll.expect(id, revision, r.options.Now()) }
+func (r *Reconciler) Expect(id app.ID, revision string) {
+	r.roll.mu.Lock()
+	defer r.roll.mu.Unlock()
+	r.roll.call.Expect(id, revision, r.options.Now())
+}
 
 // deferred holds prunes back while other applications have yet to say what they
 // declare, for a bounded time.
@@ -104,7 +63,7 @@ func (s *session) deferred(run *app.Run, leftovers []plan.Leftover) ([]plan.Left
 		return leftovers, false
 	}
 	others := s.roll.others(s.app.ID, s.now)
-	if others == 0 || (!s.mem.patient.IsZero() && s.now.Sub(s.mem.patient) > patience) {
+	if others == 0 || (!s.mem.patient.IsZero() && s.now.Sub(s.mem.patient) > gate.Patience) {
 		return leftovers, false
 	}
 	out, waits := make([]plan.Leftover, len(leftovers)), false

@@ -1,0 +1,73 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+)
+
+// Patience is how long prunes wait for other applications to say what they declare.
+const Patience = 15 * time.Second
+
+// RollCall knows which applications have yet to say what they declare: all of
+// them after a start, and those that a revision or their user changed. An object
+// that one commit moves from one application to another is pruned by nobody,
+// because a prune waits until the other one has claimed it.
+//
+// The zero value expects nobody. It is not safe for concurrent use.
+type RollCall struct {
+	open map[app.ID]question
+}
+
+// question is what an application has not answered yet.
+type question struct {
+	asked    int    // how often
+	revision string // of which; empty: of any
+	since    time.Time
+}
+
+// Expect asks an application what it declares at a revision (empty: at any). Ask
+// all that changed before the first of them acts.
+func (r *RollCall) Expect(id app.ID, revision string, now time.Time) {
+	if r.open == nil {
+		r.open = map[app.ID]question{}
+	}
+	q, open := r.open[id]
+	if !open || (revision != "" && revision != q.revision) {
+		q.since = now
+	}
+	if revision != "" {
+		q.revision = revision
+	}
+	q.asked++
+	r.open[id] = q
+}
+
+// Asked returns how often an application was asked since it answered last. Take
+// it before the work begins that finds the answer.
+func (r *RollCall) Asked(id app.ID) int { return r.open[id].asked }
+
+// Answered notes that an application has said what it declares at a revision, or
+// (empty) that it cannot say, unless it was asked once more since asked, or what
+// was asked for is another revision.
+func (r *RollCall) Answered(id app.ID, revision string, asked int) {
+	if q := r.open[id]; q.asked == asked && (q.revision == "" || revision == "" || revision == q.revision) {
+		delete(r.open, id)
+	}
+}
+
+// Gone strikes an application off.
+func (r *RollCall) Gone(id app.ID) { delete(r.open, id) }
+
+// Others counts the applications but one whose answer is not there yet and may
+// still be waited for: one that cannot answer holds up nobody for longer than
+// Patience.
+func (r *RollCall) Others(id app.ID, now time.Time) int {
+	n := 0
+	for other, q := range r.open {
+		if other != id && now.Sub(q.since) < Patience {
+			n++
+		}
+	}
+	return n
+}
