@@ -11,6 +11,7 @@ LDFLAGS := -ldflags "-s -w -X main.version=$(VERSION)"
 GO      := go
 APPS    := 1000
 SUITE   := table
+SOAK    := 15m
 FUZZTIME := 20s
 
 .PHONY: help
@@ -65,6 +66,11 @@ scenario: build ## whole stories against a real API server
 .PHONY: race
 race: build bin/alltests ## every test under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 bin/alltests -race
+
+.PHONY: soak
+soak: build ## fifteen minutes of commits, drifts, kills and faults beside a model: make soak SOAK=15m
+	PLUMBLINE_SANDBOX=$(CURDIR)/bin/sandbox PLUMBLINE_PLUMBD=$(CURDIR)/bin/plumbd PLUMBLINE_PLUMB=$(CURDIR)/bin/plumb \
+		$(GO) test $(TAGS) -count=1 -timeout 2h -run '^TestSoak$$' -v ./scenario -soak $(SOAK)
 
 .PHONY: bench
 bench: build ## measure against the machine's own limit: make bench APPS=100,1000,5000 SUITE=table BENCHFLAGS=...

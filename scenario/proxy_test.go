@@ -129,18 +129,22 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // watch passes a watch on until either side, or a fault, ends it.
 func (p *proxy) watch(w http.ResponseWriter, r *http.Request, call apiCall) {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
+	p.forward.ServeHTTP(w, r.WithContext(p.opened(r.Context(), call)))
+}
+
+// opened remembers a watch until it ends, and returns the context that ends it.
+func (p *proxy) opened(ctx context.Context, call apiCall) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
 	open := &watching{apiCall: call, cancel: cancel}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.watches[open] = true
-	p.mu.Unlock()
-	defer func() {
+	context.AfterFunc(ctx, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		delete(p.watches, open)
-	}()
-	p.forward.ServeHTTP(w, r.WithContext(ctx))
+	})
+	return ctx
 }
 
 // closeWatches ends the open watches that a fault is about.

@@ -209,7 +209,7 @@ func freeze(x *exchange) {
 	x.w.Header().Set("Content-Type", "application/json")
 	x.w.WriteHeader(http.StatusOK)
 	x.w.(http.Flusher).Flush()
-	<-x.r.Context().Done()
+	<-x.proxy.opened(x.r.Context(), *x.call).Done()
 }
 
 // editGroups leaves a group out of what the API server serves, or says that it
@@ -337,39 +337,79 @@ func (s *story) met(c *call) error {
 	})
 }
 
-// goroutines [-most COUNT] prints how many goroutines plumbd has; with -most it
-// waits until there are no more than that. plumbd has to run with -profile.
+// goroutines [back] remembers how many goroutines plumbd has; with back it waits
+// until there are about as many again. plumbd has to run with -profile.
 func (s *story) goroutines(c *call) error {
-	most, err := strconv.Atoi(c.option("-most", "0"))
-	if err != nil {
+	back := c.flag("back")
+	if err := c.want(0, 0, "goroutines [back]"); err != nil {
 		return err
 	}
 	w, err := s.in()
 	if err != nil {
 		return err
 	}
-	count := 0
-	err = within(deadline, func() error {
-		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-		res, err := client.Get("http://" + w.replicas["plumbd"].listen + "/debug/pprof/goroutine?debug=1")
+	return within(deadline, func() error {
+		count, text, err := w.goroutines()
 		if err != nil {
 			return err
 		}
-		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
+		if !back {
+			s.set(c, "GOROUTINES", strconv.Itoa(count))
+			return nil
+		}
+		before, err := strconv.Atoi(s.env["GOROUTINES"])
 		if err != nil {
-			return err
+			return final{fmt.Errorf("nothing is remembered")}
 		}
-		if _, err := fmt.Sscanf(string(text), "goroutine profile: total %d", &count); err != nil {
-			return final{fmt.Errorf("%w: %s", err, tail(string(text), 3))}
-		}
-		if most > 0 && count > most {
-			return fmt.Errorf("%d goroutines, not %d:\n%s", count, most, text)
+		if count > before+before/10 {
+			return fmt.Errorf("%d goroutines, where there were %d:\n%s", count, before, text)
 		}
 		return nil
 	})
-	if err == nil {
-		fmt.Fprintln(c.Stdout(), count)
+}
+
+// goroutines asks plumbd how many goroutines it has, and what they do.
+func (w *world) goroutines() (int, string, error) {
+	text, err := w.fetch("/debug/pprof/goroutine?debug=1")
+	if err != nil {
+		return 0, "", err
 	}
-	return err
+	count := 0
+	if _, err := fmt.Sscanf(text, "goroutine profile: total %d", &count); err != nil {
+		return 0, "", final{fmt.Errorf("%w: %s", err, tail(text, 3))}
+	}
+	return count, text, nil
+}
+
+// fetch reads what plumbd serves at a path.
+func (w *world) fetch(path string) (string, error) {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get("http://" + w.replicas["plumbd"].listen + path)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return string(text), err
+}
+
+// meddle KIND NAME path=value COUNT changes an object every second, COUNT times,
+// as a controller does that wants it otherwise.
+func (s *story) meddle(c *call) error {
+	if err := c.want(4, 4, "meddle KIND NAME path=value COUNT"); err != nil {
+		return err
+	}
+	count, err := strconv.Atoi(c.args[3])
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range count {
+		<-tick.C
+		if err := s.edit(&call{TestScript: c.TestScript, args: slices.Concat([]string{"-as", "meddler"}, c.args[:3])}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

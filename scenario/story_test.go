@@ -35,7 +35,7 @@ var commands = map[string]command{
 	// proofs
 	"remember": with((*story).remember), "unchanged": with((*story).unchanged), "kept": with((*story).kept),
 	"mark": with((*story).mark), "requests": with((*story).requests), "idle": with((*story).idle), "log": with((*story).printLog),
-	"met": with((*story).met), "goroutines": with((*story).goroutines),
+	"met": with((*story).met), "goroutines": with((*story).goroutines), "meddle": with((*story).meddle),
 	// people
 	"plumb": with((*story).plumb),
 	// processes

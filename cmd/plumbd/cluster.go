@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -64,6 +62,9 @@ func (c *cluster) Resource(ctx context.Context, gk schema.GroupKind, version str
 			res, err = c.kube.Mapping(ctx, gk, "")
 			return reconcile.Resource(res), err
 		}
+		if err := c.undefined(ctx, gk); err != nil {
+			return reconcile.Resource{}, err
+		}
 		return reconcile.Resource{}, &reconcile.UnknownKindError{Kind: gk}
 	}
 	return reconcile.Resource(res), err
@@ -119,15 +120,6 @@ func (c *cluster) Require(ctx context.Context, user app.ID, resources []reconcil
 		c.waiting[gk][user] = true
 	}
 	return failed
-}
-
-// usable returns who waited for a kind that can be looked at now.
-func (c *cluster) usable(gk schema.GroupKind) []app.ID {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ids := slices.Collect(maps.Keys(c.waiting[gk]))
-	delete(c.waiting, gk)
-	return ids
 }
 
 func (c *cluster) Release(user app.ID)                  { c.live.Release(owner(user)) }
@@ -310,21 +302,13 @@ func (c *cluster) Established(ctx context.Context, name string) error {
 	key := object.Key{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition", Name: name}
 	err := until(ctx, establishTimeout, func() (bool, error) {
 		crd, err := c.Read(ctx, key)
-		return err != nil || established(crd), err
+		return err != nil || kinds.Established(crd), err
 	})
 	c.definitionChanged(name)
 	if err != nil {
 		return fmt.Errorf("waiting for the definition to be served: %w", err)
 	}
 	return nil
-}
-
-func established(crd *unstructured.Unstructured) bool {
-	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
-	return slices.ContainsFunc(conditions, func(c any) bool {
-		m, ok := c.(map[string]any)
-		return ok && m["type"] == "Established" && m["status"] == "True"
-	})
 }
 
 // definitionChanged forgets what is known of the kinds of "plural.group".

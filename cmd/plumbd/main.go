@@ -40,6 +40,7 @@ type config struct {
 	tracking    string
 	poll        time.Duration
 	workers     int
+	silence     time.Duration
 	pruneLimit  app.PruneLimit
 	installCRDs bool
 	logLevel    slog.Level
@@ -92,6 +93,7 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&cfg.tracking, "resource-tracking", string(argo.TrackByAnnotation), "how objects show their Application: annotation, label or annotation+label")
 	fs.DurationVar(&cfg.poll, "poll", 2*time.Minute, "pause between polls of a repository that no GitRepository sets an interval for")
 	fs.IntVar(&cfg.workers, "workers", 16, "applications reconciled at the same time")
+	fs.DurationVar(&cfg.silence, "watch-silence", 3*time.Minute, "longest silence on a watch before it is opened anew; API servers break it every minute")
 	cfg.pruneLimit = app.DefaultPruneLimit
 	fs.Var(&cfg.pruneLimit, "prune-limit", "`share` of an application that one revision may delete before a person is asked, and the least number of objects; 100% never asks")
 	fs.BoolVar(&cfg.installCRDs, "install-crds", true, "install and upgrade the CustomResourceDefinitions of both dialects")

@@ -35,8 +35,6 @@ import (
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/deploy/crds"
-	"github.com/plumbline-dev/plumbline/internal/core/app"
-	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
@@ -167,6 +165,7 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters, permit 
 		config.Wrap(kube.Fenced(permit))
 	}
 	config.Wrap(counters.own)
+	config.Wrap(kube.EndSilentWatches(cfg.silence))
 	config.UserAgent = cfg.userAgent()
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return ctrl.NewManager(config, ctrl.Options{
@@ -287,11 +286,14 @@ func (w *wiring) build() error {
 		Owners:      w.owners,
 		Logger:      w.log,
 		OnInterrupt: w.counters.interrupted,
+		Quiet:       w.cfg.silence,
+		StaleAfter:  min(w.cfg.silence, time.Minute),
 		OnKind: func(gk schema.GroupKind, err error) {
-			if err != nil {
-				return // whoever needs the kind finds out
+			ids := destination.users(gk) // what they say of it is old now
+			if err == nil {
+				ids = destination.usable(gk)
 			}
-			for _, id := range destination.usable(gk) {
+			for _, id := range ids {
 				control.Enqueue(id)
 			}
 		},
@@ -344,14 +346,7 @@ func (w *wiring) build() error {
 // definitions keeps watching CustomResourceDefinitions, whoever changes them.
 func (w *wiring) definitions(c *cluster) manager.Runnable {
 	return manager.RunnableFunc(func(ctx context.Context) error {
-		return until(ctx, 0, func() (bool, error) {
-			res, err := c.Resource(ctx, object.Key{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}.GroupKind(), "v1")
-			if err != nil {
-				return false, nil //nolint:nilerr // tried again
-			}
-			failed := c.Require(ctx, app.ID{Kind: "plumbd"}, []reconcile.Resource{res})
-			return len(failed) == 0, nil
-		})
+		return until(ctx, 0, func() (bool, error) { return c.watchDefinitions(ctx) == nil, nil })
 	})
 }
 

@@ -2,6 +2,7 @@ package livestate
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -143,6 +144,17 @@ func (s *State) Keys(gk schema.GroupKind) []object.Key {
 	s.mu.RUnlock()
 	slices.SortFunc(keys, object.Key.Compare)
 	return keys
+}
+
+// Users returns the sorted names of those that require gk.
+func (s *State) Users(gk schema.GroupKind) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	k := s.kinds[gk]
+	if k == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(k.users))
 }
 
 // Synced reports whether the objects of gk are completely known and their
