@@ -41,7 +41,8 @@ var commands = map[string]command{
 	// processes
 	"private": with((*story).private), "start": with((*story).startProcess), "halt": with((*story).halt), "crash": with((*story).crash),
 	"pause": with((*story).pause), "resume": with((*story).resume), "members": with((*story).members), "one-writer": with((*story).oneWriter),
-	"probe": with((*story).probe), "collector": with((*story).collector), "traced": with((*story).traced),
+	"happened": with((*story).happened),
+	"probe":    with((*story).probe), "collector": with((*story).collector), "traced": with((*story).traced),
 }
 
 // story is one script as it runs.

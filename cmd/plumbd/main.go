@@ -46,6 +46,7 @@ type config struct {
 	logLevel    slog.Level
 	logFormat   string
 	profile     bool
+	events      bool
 	otlp        string
 	stuckAfter  time.Duration
 	lostAfter   time.Duration
@@ -100,6 +101,7 @@ func parse(args []string) (config, error) {
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.StringVar(&cfg.logFormat, "log-format", "text", "text or json")
 	fs.BoolVar(&cfg.profile, "profile", false, "serve /debug/pprof")
+	fs.BoolVar(&cfg.events, "events", true, "tell what happens to Applications and Kustomizations in Events about them")
 	fs.StringVar(&cfg.otlp, "otlp-endpoint", "", "URL of an OpenTelemetry collector that gets traces over HTTP; empty: as OTEL_EXPORTER_OTLP_ENDPOINT says, and without that none are made")
 	fs.DurationVar(&cfg.stuckAfter, "stuck-after", 5*time.Minute, "time without progress after which /healthz fails")
 	fs.DurationVar(&cfg.lostAfter, "lost-after", time.Minute, "time without an answer of the API server after which /readyz fails")

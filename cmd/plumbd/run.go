@@ -307,10 +307,13 @@ func (w *wiring) build() error {
 		},
 	})
 	destination = newCluster(w.kube, w.live)
+	busy := func() bool { return control.Busy() }
+	teller := w.newTeller(busy)
+	w.counters.told(teller)
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
 		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
-	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: func() bool { return control.Busy() }})
+	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: busy, Tell: telling(teller)})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if w.share != nil {
 		control.Share(w.share)
@@ -337,6 +340,11 @@ func (w *wiring) build() error {
 	w.http = newHTTPServer(w, poller)
 	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination), w.health.sample()} {
 		if err := w.manager.Add(runnable); err != nil {
+			return err
+		}
+	}
+	if teller != nil {
+		if err := w.manager.Add(teller); err != nil {
 			return err
 		}
 	}

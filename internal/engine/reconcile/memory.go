@@ -7,6 +7,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
+	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
@@ -26,6 +27,8 @@ type memory struct {
 
 	owed      bool             // a good outcome that waits for a quieter moment to be reported
 	inventory object.Inventory // of that outcome
+
+	notices notice.Memory // what users were told
 
 	rendered render.Request // what was rendered last
 	digest   string         // of its manifests, while the application is in sync with them

@@ -139,7 +139,7 @@ func (s *session) begin(v gate.Verdict, rev source.Revision) *app.Run {
 		run = s.start(*v.Start)
 		s.out.Answers = v.Start == s.app.Request
 	case v.Resume:
-		run = s.out.Run
+		run, s.did.Resumed = s.out.Run, true
 	case v.Retry:
 		run = s.out.Run
 		run.FinishedAt, run.Results = time.Time{}, nil
@@ -349,6 +349,7 @@ func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []
 			drift++
 		}
 		if e.Err == nil && !run.Operation.DryRun {
+			s.did.Written = append(s.did.Written, e.Step.Key)
 			s.options.Logger.Info("changed object", "app", s.app.ID.String(), "action", string(e.Step.Action), "object", e.Step.Key.String(), "reason", e.Step.Reason, "revision", run.Revision.String())
 		}
 		if !e.Step.Aside || e.Err != nil {
@@ -404,6 +405,7 @@ func upsert(run *app.Run, r app.Result) {
 
 // finish ends an attempt; a failed one is tried again while its limit allows.
 func (s *session) finish(run *app.Run, phase app.Phase, message string) {
+	s.did.Ended, s.did.Message = phase, message
 	run.Phase, run.Message, run.FinishedAt = phase, message, s.options.Now().Truncate(time.Second)
 	limit := run.Operation.Retry.Limit
 	if phase == app.Succeeded || (limit >= 0 && run.Retries >= limit) || message == "Operation terminated" {

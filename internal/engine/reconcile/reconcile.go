@@ -19,6 +19,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
+	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
@@ -50,6 +51,10 @@ type Options struct {
 	// PruneLimit is what one revision may delete where neither an application
 	// nor its project says; the zero value means app.DefaultPruneLimit.
 	PruneLimit app.PruneLimit
+
+	// Tell is given what happened to an application, as something to pass on. It
+	// must not wait. Nil means that nobody is told.
+	Tell func(about app.Application, list []notice.Notice)
 
 	// Busy reports whether applications wait for their turn; nil means never.
 	Busy func() bool
@@ -136,6 +141,7 @@ func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, er
 		return Next{After: out.Again}, answer{}, nil
 	}
 	known.revision = s.compared
+	s.tell()
 	if mem.owed = !mem.owed && r.options.Busy() && s.canWait(); mem.owed { // put off once, not again
 		mem.inventory = out.Inventory
 		return Next{Quiet: true}, known, nil
@@ -202,6 +208,8 @@ type session struct {
 
 	out app.Outcome
 
+	did notice.Did
+
 	compared  string                                     // id of the revision whose objects were claimed; empty: none
 	rendering render.Request                             // as it was rendered
 	digest    string                                     // of the manifests
@@ -213,6 +221,7 @@ type session struct {
 func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 	s.out.Run = s.mem.lastRun(s.app.State.Run)
 	s.out.Applied = s.app.State.Applied
+	s.did.Applied = s.app.State.Applied
 	s.out.Inventory = s.app.State.Inventory
 	if s.mem.owed {
 		s.out.Inventory = s.out.Inventory.Union(s.mem.inventory)
@@ -277,6 +286,16 @@ func (r *Reconciler) Untouched(ctx context.Context, id app.ID, rev source.Revisi
 	return known && now == digest
 }
 
+// tell passes on what happened.
+func (s *session) tell() {
+	if s.options.Tell == nil {
+		return
+	}
+	if list := s.mem.notices.After(s.did, s.out, s.now); len(list) > 0 {
+		s.options.Tell(s.app, list)
+	}
+}
+
 // refuse ends a reconcile of an application that cannot run as declared; an
 // operation that was asked for fails with the reason.
 func (s *session) refuse() {
@@ -288,6 +307,7 @@ func (s *session) refuse() {
 			Operation: *op, Phase: app.Errored, Message: s.out.Problems[0].Message,
 			StartedAt: s.stamp(), FinishedAt: s.stamp(),
 		}
+		s.did.Ended, s.did.Message = app.Errored, s.out.Run.Message
 	}
 	s.answerRefresh()
 }
