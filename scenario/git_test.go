@@ -1,9 +1,12 @@
 package scenario
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -247,22 +250,34 @@ func (s *story) replace(c *call) error {
 	return os.WriteFile(c.MkAbs(c.args[0]), []byte(strings.ReplaceAll(text, c.args[1], c.args[2])), 0o644)
 }
 
-// fill FILE MEGABYTES appends that many lines of a mebibyte of comment to FILE.
+// fill [-noise] FILE MEGABYTES appends that many mebibytes of comment to FILE, in
+// long lines, or in short ones that cannot be compressed much.
 func (s *story) fill(c *call) error {
-	if err := c.want(2, 2, "fill FILE MEGABYTES"); err != nil {
+	noise := c.flag("-noise")
+	if err := c.want(2, 2, "fill [-noise] FILE MEGABYTES"); err != nil {
 		return err
 	}
 	n, err := strconv.Atoi(c.args[1])
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(c.MkAbs(c.args[0]), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	file := c.MkAbs(c.args[0])
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	line := "#" + strings.Repeat("x", 1<<20-2) + "\n"
+	random := rand.NewChaCha8(sha256.Sum256([]byte(c.args[0])))
 	for range n {
+		line := "#" + strings.Repeat("x", 1<<20-2) + "\n"
+		if noise {
+			raw := make([]byte, 1<<19)
+			_, _ = random.Read(raw)
+			line = "# " + strings.ReplaceAll(hex.EncodeToString(raw), "00", "\n# ") + "\n"
+		}
 		if _, err := f.WriteString(line); err != nil {
 			return err
 		}

@@ -96,6 +96,12 @@ func TestScenarios(t *testing.T) {
 		Dir:   ".",
 		Setup: setup,
 		Cmds:  commands,
+		Condition: func(name string) (bool, error) {
+			if name != "mount" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return mayMount(), nil
+		},
 	})
 }
 

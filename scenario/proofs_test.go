@@ -35,6 +35,9 @@ func content(obj *unstructured.Unstructured) string {
 	obj = obj.DeepCopy()
 	delete(obj.Object, "status")
 	obj.SetResourceVersion("")
+	notes := obj.GetAnnotations()
+	delete(notes, "deployment.kubernetes.io/revision") // of the Deployment controller, some time later
+	obj.SetAnnotations(notes)
 	obj.SetManagedFields(slices.DeleteFunc(obj.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
 		return e.Subresource != "" || e.Manager == "kube-controller-manager"
 	}))

@@ -65,11 +65,14 @@ func (w *world) startPlumbd(name string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"-kubeconfig", w.kubeconfig(), "-data", w.path("data-" + name), "-listen", r.listen, "-poll", "3s"}
+	args := []string{binaries.plumbd, "-kubeconfig", w.kubeconfig(), "-data", w.path("data-" + name), "-listen", r.listen, "-poll", "3s"}
 	if w.lease > 0 {
 		args = append(args, "-share", "-share-lease", w.lease.String(), "-share-name", name)
 	}
-	if r.process, _, err = launch(w.log, binaries.plumbd, append(args, w.flags...)...); err != nil {
+	if args, err = w.confine(append(args, w.flags...), w.path("data-"+name)); err != nil {
+		return err
+	}
+	if r.process, _, err = launch(w.log, args[0], args[1:]...); err != nil {
 		return err
 	}
 	return within(deadline, func() error {

@@ -77,7 +77,7 @@ type measure struct {
 
 func newSoak(t *testing.T, random *rand.Rand) *soak {
 	t.Helper()
-	w, err := newWorld(0, []string{"-faults", "-prune-limit", "100%", "-profile", "-poll", "2s", "-log-level", "warn"})
+	w, err := newWorld(0, []string{"-faults", "-prune-limit", "100%", "-profile", "-poll", "2s", "-log-level", "warn", "-watch-silence", "10s"})
 	if err != nil {
 		t.Fatal(err)
 	}

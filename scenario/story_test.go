@@ -35,7 +35,7 @@ var commands = map[string]command{
 	// proofs
 	"remember": with((*story).remember), "unchanged": with((*story).unchanged), "kept": with((*story).kept),
 	"mark": with((*story).mark), "requests": with((*story).requests), "idle": with((*story).idle), "log": with((*story).printLog),
-	"met": with((*story).met), "goroutines": with((*story).goroutines), "meddle": with((*story).meddle),
+	"disk": with((*story).disk), "met": with((*story).met), "goroutines": with((*story).goroutines), "meddle": with((*story).meddle),
 	// people
 	"plumb": with((*story).plumb),
 	// processes
@@ -187,9 +187,10 @@ func from(file string, offset int64) ([]byte, error) {
 // privates bounds how many private worlds there are at once.
 var privates = make(chan struct{}, 2)
 
-// private [-replicas COUNT] [-faults] [flag...]: this story gets a world of its
+// private [-replicas COUNT] [-files COUNT] [-disk SIZE] [-faults] [flag...]: this story gets a world of its
 // own, plumbd the flags; with -replicas, so many plumbd share the work, and with
-// -faults the API server can be made to misbehave.
+// -faults the API server can be made to misbehave. With -files plumbd may open so
+// many files, and with -disk (of root alone) its data has so much room.
 func (s *story) private(c *call) error {
 	if s.world != nil {
 		return fmt.Errorf("private has to be the first command")

@@ -34,6 +34,7 @@ type world struct {
 	kinds  kinds
 
 	proxy *proxy // between plumbd and the API server; nil: none
+	limits
 
 	log *os.File // of plumbd and, for what its own log lacks, of the sandbox
 	mu  sync.Mutex
@@ -52,7 +53,8 @@ func newWorld(replicas int, flags []string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{dir: dir, flags: flags, replicas: map[string]*replica{}}
+	w := &world{dir: dir, replicas: map[string]*replica{}}
+	w.limits, w.flags = readLimits(flags)
 	if replicas > 0 {
 		if w.lease, err = leaseOf(flags); err != nil {
 			return nil, err
@@ -171,6 +173,7 @@ func (w *world) close() error {
 	if w.proxy != nil {
 		w.proxy.close()
 	}
+	w.unmount()
 	defer os.RemoveAll(w.dir)
 	if w.log == nil {
 		return nil
