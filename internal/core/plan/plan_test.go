@@ -128,7 +128,7 @@ func parse(t *testing.T, ar *txtar.Archive) (plan.Input, *txtar.File) {
 	return in, want
 }
 
-func keyOf(t *testing.T, kind, name string) object.Key {
+func keyOf(t testing.TB, kind, name string) object.Key {
 	t.Helper()
 	if name == "" { // Kind.group:namespace/name
 		kind, name, _ = strings.Cut(kind, ":")
@@ -141,7 +141,7 @@ func keyOf(t *testing.T, kind, name string) object.Key {
 	return key
 }
 
-func item(t *testing.T, line int, fields []string) plan.Item {
+func item(t testing.TB, line int, fields []string) plan.Item {
 	t.Helper()
 	key := keyOf(t, fields[0], fields[1])
 	obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": key.Kind}}
@@ -177,7 +177,7 @@ func item(t *testing.T, line int, fields []string) plan.Item {
 	return it
 }
 
-func leftover(t *testing.T, fields []string) plan.Leftover {
+func leftover(t testing.TB, fields []string) plan.Leftover {
 	t.Helper()
 	left := plan.Leftover{Entry: object.Entry{Key: keyOf(t, fields[0], fields[1]), Version: "v1"}, UID: "uid"}
 	for _, pair := range fields[2:] {
@@ -198,7 +198,7 @@ func leftover(t *testing.T, fields []string) plan.Leftover {
 	return left
 }
 
-func number(t *testing.T, text string) int {
+func number(t testing.TB, text string) int {
 	t.Helper()
 	n, err := strconv.Atoi(text)
 	if err != nil {
