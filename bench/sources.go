@@ -112,8 +112,10 @@ func measureHistory(ctx context.Context, o options, dir string) error {
 	if err := fillHistory(b.bare, o.history); err != nil {
 		return err
 	}
-	if err := git(b.clone, "pull", "-q", "--depth=1", b.bare, "main"); err != nil {
-		return err
+	for _, args := range [][]string{{"fetch", "-q", "--depth=1", b.bare, "main"}, {"reset", "-q", "--hard", "FETCH_HEAD"}} {
+		if err := git(b.clone, args...); err != nil {
+			return err
+		}
 	}
 	reference, err := cloneTime(b.url, filepath.Join(dir, "reference"))
 	if err != nil {
