@@ -63,6 +63,10 @@ test: build bin/alltests ## every test there is: units, scenarios, drivers and s
 scenario: build ## whole stories against a real API server
 	PLUMBLINE_SANDBOX=$(CURDIR)/bin/sandbox PLUMBLINE_PLUMBD=$(CURDIR)/bin/plumbd PLUMBLINE_PLUMB=$(CURDIR)/bin/plumb $(GO) test $(TAGS) -count=1 ./scenario/...
 
+.PHONY: sweep
+sweep: build ## every fault at every call of an application's life, where `make test` takes a share
+	PLUMBLINE_SWEEP=1 PLUMBLINE_SANDBOX=$(CURDIR)/bin/sandbox PLUMBLINE_PLUMBD=$(CURDIR)/bin/plumbd PLUMBLINE_PLUMB=$(CURDIR)/bin/plumb $(GO) test $(TAGS) -count=1 -timeout=60m -run='May' -v ./scenario
+
 .PHONY: race
 race: build bin/alltests ## every test under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 bin/alltests -race
