@@ -379,7 +379,7 @@ func (s *sweep) judge(l *life, stage string, calls []apiCall) {
 	for _, c := range calls {
 		part := c.resource + "/" + c.name
 		switch {
-		case c.namespace != l.ns && c.resource != "namespaces", c.resource == "gitrepositories/status", strings.HasPrefix(c.resource, "kustomizations"):
+		case c.namespace != l.ns && c.resource != "namespaces", c.resource == "gitrepositories/status", c.resource == "events", strings.HasPrefix(c.resource, "kustomizations"):
 			continue
 		case c.verb == "delete":
 			if !slices.Contains(may, part) {
