@@ -91,6 +91,9 @@ func (s *soak) redeclare() {
 // drift changes an object by hand.
 func (s *soak) drift() {
 	name := s.object(s.pick())
+	if name == "" {
+		return // all of it has moved elsewhere
+	}
 	patch := []byte(`{"data":{"value":"changed by hand"}}`)
 	_, err := s.world.client.Resource(soakMaps).Namespace("soak").Patch(context.Background(), name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-edit"})
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -101,6 +104,9 @@ func (s *soak) drift() {
 // remove deletes an object by hand.
 func (s *soak) remove() {
 	name := s.object(s.pick())
+	if name == "" {
+		return
+	}
 	err := s.world.client.Resource(soakMaps).Namespace("soak").Delete(context.Background(), name, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		s.t.Fatal(err)
