@@ -212,6 +212,21 @@ func TestKustomization(t *testing.T) {
 	want(t, "", 1, len(k.Status.Inventory.Entries))
 }
 
+// Right after a start the source may be known later than what is read from it,
+// which is no news of the application.
+func TestSourceKnownLater(t *testing.T) {
+	f := newFlux(t, nil)
+	f.stored("1", shopMap("a", "1"))
+	k := f.reconcile()
+	f.restart()
+	f.git.unread = true
+	want(t, "what was reported stands", k.ResourceVersion, f.reconcile().ResourceVersion)
+	f.now = f.now.Add(11 * time.Second)
+	want(t, "unless it stays so", "False ArtifactFailed: No repository is known", readiness(f.reconcile()))
+	f.git.unread = false
+	want(t, "and it heals", "True ReconciliationSucceeded: Applied revision: main@sha1:1111111111111111111111111111111111111111", readiness(f.reconcile()))
+}
+
 // Writing "leave this alone" into the source must not delete the object.
 func TestLeftAlone(t *testing.T) {
 	for _, note := range []string{"reconcile: disabled", "ssa: Ignore"} {

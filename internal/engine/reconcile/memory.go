@@ -20,6 +20,7 @@ type memory struct {
 	run    *app.Run     // for dialects whose status does not keep it
 	asking int64        // number of the poll that answers the user's refresh; 0: none asked for
 	since  time.Time    // when waiting for health began
+	unread time.Time    // since when its source is not known to be read
 	held   atomic.Int64 // objects whose deletion a guard holds
 
 	patient time.Time           // since when prunes wait for other applications; zero: they do not

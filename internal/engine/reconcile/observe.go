@@ -99,6 +99,28 @@ func (s *session) render(ctx context.Context, rev source.Revision) ([]plan.Item,
 	return items, err
 }
 
+// settling is how long after a start a source may not be known yet, before that
+// is worth telling.
+const settling = 10 * time.Second
+
+// early reports whether an application is looked at before the object that its
+// source is declared by, as happens right after a start: that says nothing
+// about it, so what was reported stands.
+func (s *session) early(err error) bool {
+	if !errors.Is(err, refresh.ErrUnread) {
+		s.mem.unread = time.Time{}
+		return false
+	}
+	if s.mem.unread.IsZero() {
+		s.mem.unread = s.now
+	}
+	s.silent = s.now.Before(s.mem.unread.Add(settling))
+	if s.silent {
+		s.again(5 * catchUp)
+	}
+	return s.silent
+}
+
 func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Item, error) {
 	tree, err := s.sources.Tree(ctx, s.reader(), rev)
 	if err != nil {

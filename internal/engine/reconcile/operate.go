@@ -22,6 +22,9 @@ import (
 func (s *session) advance(ctx context.Context, rev source.Revision) {
 	s.out.Revision = rev
 	items, err := s.render(ctx, rev)
+	if s.early(err) {
+		return
+	}
 	if err != nil {
 		s.fail(err, condition.RenderFailed)
 		s.holdLast(ctx)

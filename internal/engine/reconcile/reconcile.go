@@ -206,7 +206,8 @@ type session struct {
 	mem     *memory
 	now     time.Time
 
-	out app.Outcome
+	out    app.Outcome
+	silent bool // there is nothing to report yet
 
 	did notice.Did
 
@@ -252,7 +253,7 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 	s.compared = rev.ID
 	s.advance(ctx, rev)
 	s.remember()
-	return s.out, true
+	return s.out, !s.silent
 }
 
 // remember keeps what tells cheaply whether a later revision changes anything.

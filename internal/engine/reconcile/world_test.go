@@ -39,6 +39,8 @@ type git struct {
 	seen  refresh.Seen
 	files map[string]string // by revision
 	asked int
+
+	unread bool // nobody has said yet what is read
 }
 
 func (g *git) Read(app.ID, refresh.Want) refresh.Seen { return g.seen }
@@ -46,6 +48,9 @@ func (g *git) Forget(app.ID)                          {}
 func (g *git) Now(app.ID) int64                       { g.asked++; return g.seen.Polls + 1 }
 
 func (g *git) Tree(_ context.Context, _ app.ID, rev source.Revision) (source.Tree, error) {
+	if g.unread {
+		return nil, refresh.ErrUnread
+	}
 	text, ok := g.files[rev.ID]
 	if !ok {
 		return nil, errors.New("no such revision")

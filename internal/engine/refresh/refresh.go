@@ -10,6 +10,7 @@ package refresh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -262,13 +263,17 @@ func (p *Poller) Pushed(ctx context.Context, urls ...string) int {
 	return n
 }
 
-// Tree returns the files of a revision for reader.
+// ErrUnread says that nobody has said yet, or not any more, what a reader reads.
+var ErrUnread = errors.New("no repository is known")
+
+// Tree returns the files of a revision for reader. It fails with ErrUnread when
+// Read was not called for it.
 func (p *Poller) Tree(ctx context.Context, reader app.ID, rev source.Revision) (source.Tree, error) {
 	p.mu.Lock()
 	r := p.readers[reader]
 	p.mu.Unlock()
 	if r == nil {
-		return nil, errors.New("no repository is known for " + reader.String())
+		return nil, fmt.Errorf("%w for %s", ErrUnread, reader)
 	}
 	remote, err := p.remote(ctx, r)
 	if err != nil {
