@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/plumbline-dev/plumbline/internal/core/shard"
+	"github.com/plumbline-dev/plumbline/internal/driver/kube"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // replica is one plumbd of a world. It keeps its address and its data over
@@ -57,6 +65,27 @@ func (w *world) replica(name string) (*replica, error) {
 	}
 	w.replicas[name] = &replica{name: name, listen: listen}
 	return w.replicas[name], nil
+}
+
+// leaveLeases leaves Leases as replicas do that ended in order: those that never
+// ran before wait for a whole duration first.
+func (w *world) leaveLeases(replicas int) error {
+	ctx := context.Background()
+	namespaces := w.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	argocd := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "argocd"}}}
+	if _, err := namespaces.Create(ctx, argocd, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	leases, err := kube.NewLeases(w.rest, "argocd", w.lease, kube.Options{})
+	if err != nil {
+		return err
+	}
+	for i := range replicas {
+		if _, err := leases.Put(ctx, shard.Lease{Member: replicaName(i + 1), Term: "before", Released: true}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startPlumbd starts a replica and waits until it is ready.

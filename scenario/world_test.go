@@ -87,6 +87,11 @@ func (w *world) start(replicas int) error {
 	if err := w.startProxy(); err != nil {
 		return err
 	}
+	if w.lease > shortLease {
+		if err := w.leaveLeases(replicas); err != nil {
+			return err
+		}
+	}
 	for i := range replicas {
 		if err := w.startPlumbd(replicaName(i + 1)); err != nil {
 			return err

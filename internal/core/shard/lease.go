@@ -14,6 +14,7 @@ type Lease struct {
 	Version  string   // of what is stored: another one after each renewal; empty: not stored yet
 	Released bool     // the member ended in order and writes no more
 	Counts   []string // seats of everybody whom the member counts in: what belongs to them it does not touch
+	Gone     []string // seats whose Leases the member deleted lately
 	Address  string   // where the member takes what other members pass on; may be empty
 }
 

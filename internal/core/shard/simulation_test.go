@@ -155,6 +155,9 @@ func (w *world) disturb() {
 		n.view = nil
 		w.note("%s crashes", n.name)
 	case what == 1:
+		if w.rand.IntN(2) == 0 {
+			n.view.Found(w.leases[n.name])
+		}
 		if l, ok := n.view.Release(); ok && !w.fails() {
 			_, ok = w.put(l)
 			w.note("%s ends, released %t", n.name, ok)
@@ -222,7 +225,7 @@ func (w *world) advance() {
 // Whatever happens to processes, requests, clocks and Leases, no two members may
 // write the same at one time; and when it stops happening, all is divided up.
 func TestOneWriter(t *testing.T) {
-	schedules := 150
+	schedules := 200
 	if testing.Short() {
 		schedules = 20
 	}

@@ -15,15 +15,16 @@ import (
 // that may write each has the other in its ring:
 //
 //   - Others count a newcomer in as soon as they see it. It counts itself in when
-//     all of them have said so in their own Leases, or else after a whole
-//     duration: what a list has shown is acted upon for two thirds of one.
+//     all of them have said so in their own Leases, and it or one of them is sure
+//     to know everybody, or else after a whole duration: what a list has shown is
+//     acted upon for two thirds of one.
 //   - A member may write for two thirds of a duration after the beginning of the
 //     last list that a successful renewal followed. Others count it out only when
 //     a list that begins a whole duration after they last saw it change shows no
 //     change, and delete its Lease first. A member whose renewal took longer than
 //     that joins anew.
-//   - A Lease that vanishes without having been released says nothing about its
-//     member, which stays in the ring as long as if its Lease were still there.
+//   - A Lease that vanishes without a word says nothing about its member, which
+//     stays in the ring for a duration. Who deletes one says so in its own (Gone).
 //   - Released Leases are deleted by whoever is in, and before anybody goes in. So
 //     a member that finds its own Lease as it left it, naming nobody who has not
 //     released theirs, was counted out by nobody and knew of nobody: if there are
@@ -37,11 +38,13 @@ type View struct {
 
 	others map[string]sighting
 	out    map[string]Lease // released
-	freed  map[string]bool  // seats that were released
+	freed  map[string]bool  // seats that nobody takes any more
+	gone   []removal        // what this member deleted lately
 	own    *Lease           // as the last list showed it
 	listed time.Time        // beginning of the last complete list
 
 	term   string    // of the own seat; "" without one
+	asked  string    // term of the last proposal
 	seated time.Time // when the first renewal of the term was known to have succeeded
 	doubts []string  // seats that could be taken although no Lease shows it, while not in
 	in     bool      // this member counts itself in
@@ -54,6 +57,13 @@ type sighting struct {
 	lease   Lease
 	at      time.Time // when it was last seen to have changed
 	expired bool      // it did not change for a whole duration
+	missed  time.Time // when it was first found to be missing
+}
+
+// removal is a seat whose Lease this member deleted.
+type removal struct {
+	seat string
+	at   time.Time
 }
 
 // renewals is how often a Lease is renewed in its duration.
@@ -121,7 +131,7 @@ func (v *View) Observe(leases []Lease, sent, got time.Time) error {
 		v.meet(l, sent, got)
 	}
 	maps.DeleteFunc(v.out, func(name string, _ Lease) bool { return !present[name] })
-	maps.DeleteFunc(v.others, func(name string, s sighting) bool { return !present[name] && sent.Sub(s.at) >= v.duration })
+	v.miss(leases, present, sent, got)
 	v.ring = NewRing(v.self, append(slices.Collect(maps.Keys(v.others)), v.ring.members...)...)
 	switch {
 	case v.term == "":
@@ -130,6 +140,27 @@ func (v *View) Observe(leases []Lease, sent, got time.Time) error {
 		return &TwinError{Member: v.self}
 	}
 	return nil
+}
+
+// miss takes in which Leases are not there any more. What another member says it
+// deleted needs no waiting for; what vanished otherwise may have been renewed
+// just before.
+func (v *View) miss(leases []Lease, present map[string]bool, sent, got time.Time) {
+	for _, l := range leases {
+		for _, seat := range l.Gone {
+			v.freed[seat] = true
+		}
+	}
+	for name, s := range v.others {
+		switch {
+		case present[name]:
+		case v.freed[s.lease.Seat()], !s.missed.IsZero() && sent.Sub(s.missed) >= v.duration:
+			delete(v.others, name)
+		case s.missed.IsZero():
+			s.missed = got
+			v.others[name] = s
+		}
+	}
 }
 
 // forgive lets the others' Leases count from now, after a time in which this
@@ -152,7 +183,7 @@ func (v *View) meet(l Lease, sent, got time.Time) {
 		delete(v.out, l.Member)
 		v.others[l.Member] = sighting{lease: l, at: got}
 	default:
-		before.expired = sent.Sub(before.at) >= v.duration
+		before.expired, before.missed = sent.Sub(before.at) >= v.duration, time.Time{}
 		v.others[l.Member] = before
 	}
 }
@@ -177,6 +208,8 @@ func (v *View) Unused() []Lease {
 func (v *View) Removed(l Lease) {
 	delete(v.others, l.Member)
 	delete(v.out, l.Member)
+	v.freed[l.Seat()] = true
+	v.gone = append(v.gone, removal{l.Seat(), v.listed})
 }
 
 // leave gives up the seat: the next term begins like that of a newcomer.
@@ -198,18 +231,23 @@ func (v *View) counted() Ring {
 // when there is none or the last one cannot be gone on with. It is called after
 // this member has let go of what Ring says belongs to others.
 func (v *View) Propose(now time.Time, fresh string) Lease {
-	if v.term != "" && v.broken(now) {
+	if v.term != "" && (v.broken(now) || !v.in && v.own == nil) {
 		v.leave()
 	}
 	l := Lease{Member: v.self, Term: v.term, Address: v.address}
 	if l.Term == "" {
 		l.Term = fresh
 	}
+	v.asked = l.Term
 	if v.own != nil {
 		l.Version = v.own.Version
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.others)) {
 		l.Counts = append(l.Counts, v.others[name].lease.Seat())
+	}
+	v.gone = slices.DeleteFunc(v.gone, func(r removal) bool { return Elapsed(r.at, now) >= 2*v.duration })
+	for _, r := range v.gone {
+		l.Gone = append(l.Gone, r.seat)
 	}
 	if !v.in {
 		v.doubts = v.unseen()
@@ -251,12 +289,14 @@ func (v *View) mayJoin(now time.Time) bool {
 	if len(v.others) == 0 {
 		return len(v.doubts) == 0
 	}
+	sure := len(v.doubts) == 0
 	for _, other := range v.others {
 		if !v.awaits(other.lease) {
 			return false
 		}
+		sure = sure || !slices.Contains(other.lease.Counts, doubt)
 	}
-	return true
+	return sure
 }
 
 // doubt marks a seat that is named for the sake of whoever writes the Lease after
@@ -297,6 +337,16 @@ func (v *View) awaits(other Lease) bool {
 	return !slices.ContainsFunc(other.Counts, func(seat string) bool {
 		return seat != mine && seat != doubt && !v.known(seat)
 	})
+}
+
+// Found takes in how the own Lease is stored when that is not known, because no
+// answer came to a proposal. It reports whether the Lease is this member's.
+func (v *View) Found(l Lease) bool {
+	if l.Member != v.self || l.Term == "" || l.Term != v.term && l.Term != v.asked {
+		return false
+	}
+	v.own, v.term = &l, l.Term
+	return true
 }
 
 // Release returns the own Lease as it stands when this member writes no more,

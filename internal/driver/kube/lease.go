@@ -23,6 +23,7 @@ const (
 	memberValue       = "applications"
 	termAnnotation    = "plumbline.dev/term"
 	countsAnnotation  = "plumbline.dev/counts"
+	goneAnnotation    = "plumbline.dev/gone"
 	addressAnnotation = "plumbline.dev/address"
 )
 
@@ -121,7 +122,7 @@ func (l *Leases) follow(w watch.Interface, known map[string]string, changed func
 		says := ""
 		if e.Type != watch.Deleted {
 			lease := decodeLease(obj)
-			says = fmt.Sprint(lease.Seat(), lease.Released, lease.Counts)
+			says = fmt.Sprint(lease.Seat(), lease.Released, lease.Counts, lease.Gone)
 		}
 		if known[obj.Name] != says {
 			known[obj.Name] = says
@@ -136,7 +137,8 @@ func (l *Leases) encode(lease shard.Lease) *coordinationv1.Lease {
 			Name: lease.Member, ResourceVersion: lease.Version,
 			Labels: map[string]string{memberLabel: memberValue},
 			Annotations: map[string]string{
-				termAnnotation: lease.Term, countsAnnotation: strings.Join(lease.Counts, " "), addressAnnotation: lease.Address,
+				termAnnotation: lease.Term, countsAnnotation: strings.Join(lease.Counts, " "),
+				goneAnnotation: strings.Join(lease.Gone, " "), addressAnnotation: lease.Address,
 			},
 		},
 		Spec: coordinationv1.LeaseSpec{
@@ -154,6 +156,7 @@ func decodeLease(obj *coordinationv1.Lease) shard.Lease {
 	lease := shard.Lease{
 		Member: obj.Name, Version: obj.ResourceVersion, Term: obj.Annotations[termAnnotation], Address: obj.Annotations[addressAnnotation],
 		Counts:   strings.Fields(obj.Annotations[countsAnnotation]),
+		Gone:     strings.Fields(obj.Annotations[goneAnnotation]),
 		Released: obj.Spec.HolderIdentity == nil || *obj.Spec.HolderIdentity == "",
 	}
 	slices.Sort(lease.Counts)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -187,6 +188,9 @@ func (s *Share) hint() {
 	}
 }
 
+// patience is the longest pause before a renewal that failed is tried again.
+const patience = 2 * time.Second
+
 // Start renews until ctx ends and gives the Lease back then. It fails when
 // another process uses the name of this replica.
 func (s *Share) Start(ctx context.Context) error {
@@ -214,7 +218,7 @@ func (s *Share) Start(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil:
 			s.opts.Logger.Warn("lease not renewed", "lease", s.opts.Name, "err", err)
 			failed = true
-			timer.Reset(s.view.Every() / 4)
+			timer.Reset(min(s.view.Every()/4, patience))
 			continue
 		case err == nil && failed:
 			s.opts.Logger.Info("lease renewed again", "lease", s.opts.Name)
@@ -344,15 +348,43 @@ func (s *Share) leave(ctx context.Context) {
 		s.opts.Logger.Warn("lease not given back", "lease", s.opts.Name, "err", "work has not ended in time")
 		return
 	}
-	s.mu.Lock()
-	lease, ok := s.view.Release()
-	s.mu.Unlock()
-	if !ok {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, s.view.Every())
 	defer cancel()
-	if _, err := s.leases.Put(ctx, lease); err != nil {
-		s.opts.Logger.Warn("lease not given back", "lease", s.opts.Name, "err", err)
+	for {
+		err := s.giveBack(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-time.After(rerelease):
+		case <-ctx.Done():
+			s.opts.Logger.Warn("lease not given back", "lease", s.opts.Name, "err", err)
+			return
+		}
 	}
+}
+
+// rerelease is the pause before a Lease that could not be given back is tried again.
+const rerelease = 200 * time.Millisecond
+
+// giveBack releases the own Lease as a list shows it: the end may have cut off a
+// renewal that was stored all the same.
+func (s *Share) giveBack(ctx context.Context) error {
+	leases, err := s.leases.List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing leases: %w", err)
+	}
+	i := slices.IndexFunc(leases, func(l shard.Lease) bool { return l.Member == s.opts.Name })
+	if i < 0 {
+		return nil
+	}
+	s.mu.Lock()
+	found := s.view.Found(leases[i])
+	lease, ok := s.view.Release()
+	s.mu.Unlock()
+	if !found || !ok {
+		return nil
+	}
+	_, err = s.leases.Put(ctx, lease)
+	return err
 }

@@ -21,9 +21,21 @@ type store struct {
 	version int
 	down    error
 	watches map[int]func()
+	mute    string // answers to what this member stores come too late
+	stored  chan struct{}
 }
 
 func newStore() *store { return &store{leases: map[string]shard.Lease{}, watches: map[int]func(){}} }
+
+// ended returns a store with the Leases of members that ended in order: they
+// know that nobody is in, and begin at once.
+func ended(members ...string) *store {
+	s := newStore()
+	for _, name := range members {
+		s.leases[name] = shard.Lease{Member: name, Term: "before", Version: "before", Released: true}
+	}
+	return s
+}
 
 func (s *store) List(ctx context.Context) ([]shard.Lease, error) {
 	s.mu.Lock()
@@ -38,7 +50,32 @@ func (s *store) List(ctx context.Context) ([]shard.Lease, error) {
 	return list, ctx.Err()
 }
 
-func (s *store) Put(_ context.Context, l shard.Lease) (shard.Lease, error) {
+func (s *store) Put(ctx context.Context, l shard.Lease) (shard.Lease, error) {
+	stored, err := s.put(l)
+	s.mu.Lock()
+	mute := err == nil && s.mute == l.Member
+	if mute {
+		s.mute = ""
+		close(s.stored)
+	}
+	s.mu.Unlock()
+	if mute {
+		<-ctx.Done()
+		return l, ctx.Err()
+	}
+	return stored, err
+}
+
+// loseAnswer has the next request of member that stores something wait for an
+// answer in vain, from when the channel is closed.
+func (s *store) loseAnswer(member string) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mute, s.stored = member, make(chan struct{})
+	return s.stored
+}
+
+func (s *store) put(l shard.Lease) (shard.Lease, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down != nil {
@@ -51,7 +88,7 @@ func (s *store) Put(_ context.Context, l shard.Lease) (shard.Lease, error) {
 	l.Version = strconv.Itoa(s.version)
 	before := s.leases[l.Member]
 	s.leases[l.Member] = l
-	if before.Seat() != l.Seat() || before.Released != l.Released || fmt.Sprint(before.Counts) != fmt.Sprint(l.Counts) {
+	if before.Seat() != l.Seat() || before.Released != l.Released || fmt.Sprint(before.Counts, before.Gone) != fmt.Sprint(l.Counts, l.Gone) {
 		s.tell()
 	}
 	return l, nil
@@ -167,7 +204,7 @@ func pair(t *testing.T, s *store, duration time.Duration) (a, b *member) {
 // Work on what moves to a newcomer is cancelled, and the newcomer does not begin
 // with it before it has ended.
 func TestHandOver(t *testing.T) {
-	s := newStore()
+	s := ended("a", "b")
 	a, b := pair(t, s, long)
 	moving, staying := owned(t, "a", two, "c", three), owned(t, "a", two, "a", three)
 	ctx, end, err := a.Begin(context.Background(), moving)
@@ -208,7 +245,7 @@ func TestHandOver(t *testing.T) {
 
 // A member that ends in order hands over without waiting for its Lease to run out.
 func TestLeave(t *testing.T) {
-	s := newStore()
+	s := ended("a", "b")
 	a, b := pair(t, s, long)
 	leaving := owned(t, "b", two, "a", alone)
 	ctx, end, err := b.Begin(context.Background(), leaving)
@@ -229,9 +266,23 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// So does one whose last renewal was stored without its knowledge.
+func TestLeaveUnanswered(t *testing.T) {
+	s := ended("a", "b")
+	a, b := pair(t, s, long)
+	stored := s.loseAnswer("b")
+	start(t, s, "c", long) // has b renew
+	<-stored
+	b.stop()
+	if err := <-b.ended; err != nil {
+		t.Fatal(err)
+	}
+	a.until(t, "a", "c")
+}
+
 // While the Lease cannot be renewed, work and writes end, and go on afterwards.
 func TestLapse(t *testing.T) {
-	s := newStore()
+	s := ended("a", "b")
 	a, _ := pair(t, s, 3*time.Second)
 	mine := owned(t, "a", two, "a", alone)
 	work, end, err := a.Begin(context.Background(), mine)
@@ -265,7 +316,7 @@ func TestLapse(t *testing.T) {
 
 // Of two processes with one name the one that was there first ends.
 func TestTwin(t *testing.T) {
-	s := newStore()
+	s := ended("a", "b")
 	a, _ := pair(t, s, time.Second)
 	start(t, s, "a", time.Second)
 	twin := (*shard.TwinError)(nil)
