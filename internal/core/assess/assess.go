@@ -119,6 +119,7 @@ type State struct {
 	Unknown   map[object.Key]bool          // objects that cannot be looked at at present
 	Claimed   map[object.Key]bool          // objects that carry another application's mark
 	Ignored   map[object.Key]bool          // leftovers that leave the application in sync
+	Unseen    []object.Entry               // what is owned, not desired, and cannot be looked at at present
 }
 
 // Verdict is what users see of a State.
@@ -161,6 +162,10 @@ func Judge(s State) Verdict {
 		if !s.Ignored[left.Entry.Key] {
 			v.Sync = app.OutOfSync
 		}
+	}
+	// Statuses are the memory of what is owned: left out, they would be forgotten.
+	for _, entry := range s.Unseen {
+		v.Resources = append(v.Resources, app.Resource{Key: entry.Key, Version: entry.Version, Sync: app.Unknown})
 	}
 	if missing > 0 && missing == len(v.Resources) {
 		v.Health = health.Status{Code: health.Missing, Message: "Nothing of it is in the cluster"}

@@ -30,7 +30,7 @@ func (s *session) fresh(e coreapply.Event) *standing {
 func (s *session) assess(ctx context.Context, c *comparison) {
 	_, end := s.stage(ctx, s.app.ID, "assess")
 	defer end(nil)
-	state := assess.State{Items: c.items, Leftovers: c.leftovers, Health: c.health, Ignored: c.extra, Claimed: c.claimed, Unknown: map[object.Key]bool{}}
+	state := assess.State{Items: c.items, Leftovers: c.leftovers, Health: c.health, Ignored: c.extra, Claimed: c.claimed, Unseen: c.unseen, Unknown: map[object.Key]bool{}}
 	for key := range c.unknown {
 		state.Unknown[key] = true
 	}
@@ -43,10 +43,7 @@ func (s *session) assess(ctx context.Context, c *comparison) {
 // conclude adds what the comparison could not do and decides whether the
 // application is done, waits, or failed.
 func (s *session) conclude(c *comparison) {
-	var unknown []string
-	for key, err := range c.unknown {
-		unknown = append(unknown, fmt.Sprintf("%s: %v", key, err))
-	}
+	unknown := assess.Blind(c.unknown)
 	if len(unknown) > 0 {
 		s.problem(condition.Newf(condition.CompareFailed, "%s", condition.Summary(unknown)), condition.CompareFailed)
 		s.again(10 * time.Second)

@@ -27,6 +27,7 @@ type comparison struct {
 	inventory object.Inventory
 	health    map[object.Key]health.Status
 	unknown   map[object.Key]error // objects whose kind cannot be looked at at present
+	unseen    []object.Entry       // those of them that are owned and not desired
 	extra     map[object.Key]bool  // leftovers that do not count
 	shared    []string             // objects that other applications claim
 	claimed   map[object.Key]bool  // the same
@@ -67,7 +68,7 @@ func (s *session) compareAll(ctx context.Context, c *comparison) error {
 		s.leftover(c, entry, served)
 	}
 	s.guard(ctx, c)
-	s.takeStock(c, owned)
+	s.takeStock(c)
 	s.mem.sweep(c.items)
 	slices.Sort(c.images)
 	c.images = slices.Compact(c.images)
@@ -304,6 +305,7 @@ func (s *session) leftover(c *comparison, entry object.Entry, kinds served) {
 	if kind.err != nil {
 		if unknown := (*UnknownKindError)(nil); !errors.As(kind.err, &unknown) {
 			c.unknown[entry.Key] = kind.err
+			c.unseen = append(c.unseen, entry)
 		}
 		return
 	}
@@ -332,7 +334,7 @@ func (s *session) leftover(c *comparison, entry object.Entry, kinds served) {
 
 // takeStock rebuilds the inventory: what is desired and live, what is left over,
 // and what could not be looked at.
-func (s *session) takeStock(c *comparison, owned object.Inventory) {
+func (s *session) takeStock(c *comparison) {
 	var entries []object.Entry
 	keys := make([]object.Key, 0, len(c.items))
 	for _, item := range c.items {
@@ -347,11 +349,7 @@ func (s *session) takeStock(c *comparison, owned object.Inventory) {
 	for _, left := range c.leftovers {
 		entries = append(entries, left.Entry)
 	}
-	for _, e := range owned {
-		if _, unknown := c.unknown[e.Key]; unknown {
-			entries = append(entries, e)
-		}
-	}
+	entries = append(entries, c.unseen...)
 	c.inventory = object.NewInventory(entries)
 	s.claim(keys)
 }

@@ -63,7 +63,9 @@ func (s *session) finalize(ctx context.Context) {
 		s.again(5 * soon)
 		return
 	}
-	s.options.Logger.Info("deleted objects", "app", s.app.ID.String(), "objects", len(steps), "waiting", going)
+	if len(steps) > 0 {
+		s.options.Logger.Info("deleted objects", "app", s.app.ID.String(), "objects", len(steps), "waiting", going)
+	}
 	if !d.Await {
 		s.out.Gone = true
 		return

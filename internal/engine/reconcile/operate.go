@@ -205,6 +205,10 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 			s.again(rollPause)
 			return found, nil
 		}
+		if keys := unseen(run, found); wave == nil && len(keys) > 0 {
+			run.Message = "waiting until it can be seen how things stand with " + keysText(keys)
+			return found, nil
+		}
 		if wave == nil && len(asked) > 0 {
 			run.Message = "waiting for pruning confirmation of " + keysText(asked)
 			return found, nil
@@ -315,6 +319,26 @@ func leaving(run *app.Run, found *comparison) []object.Key {
 		key := item.Key()
 		if found.going[key] && selected(run, key) {
 			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// unseen lists the objects of an operation that cannot be looked at: it is not
+// over as long as they may differ.
+func unseen(run *app.Run, found *comparison) []object.Key {
+	if run.Operation.DryRun {
+		return nil
+	}
+	var keys []object.Key
+	for _, item := range found.items {
+		if _, unknown := found.unknown[item.Key()]; unknown && selected(run, item.Key()) {
+			keys = append(keys, item.Key())
+		}
+	}
+	for _, e := range found.unseen {
+		if run.Operation.Prune && selected(run, e.Key) {
+			keys = append(keys, e.Key)
 		}
 	}
 	return keys

@@ -277,6 +277,11 @@ func TestBlindKind(t *testing.T) {
 	want(t, "the rest is synced", []string{"apply ConfigMap shop/a"}, w.wrote())
 	says(t, "what cannot be looked at is told alone", a, "Secret shop/s: forbidden")
 	want(t, "and stays", []string{"ConfigMap a", "Secret s"}, w.names())
+	want(t, "and is remembered as ours", 2, len(a.Status.Resources))
+	want(t, "and the sync is not over", "Running", phase(a))
+	w.push("3", configMap("a", "3"))
+	w.reconcile()
+	want(t, "and holds up no newer revision", []string{"apply ConfigMap shop/a"}, w.wrote())
 	w.restart()
 	w.blind = map[string]error{}
 	w.reconcile()
