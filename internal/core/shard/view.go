@@ -25,7 +25,7 @@ import (
 //     that joins anew.
 //   - A Lease that vanishes without a word says nothing about its member, which
 //     stays in the ring for a duration. Who deletes one says so in its own (Gone).
-//   - Released Leases are deleted by whoever is in, and before anybody goes in. So
+//   - Released Leases are deleted by whoever has a seat, and before anybody goes in. So
 //     a member that finds its own Lease as it left it, naming nobody who has not
 //     released theirs, was counted out by nobody and knew of nobody: if there are
 //     no others now, it need not wait.
@@ -197,6 +197,9 @@ func (v *View) Unused() []Lease {
 		if s := v.others[name]; s.expired {
 			list = append(list, s.lease)
 		}
+	}
+	if v.term == "" {
+		return list // of those that start together none is to take another's knowledge away
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.out)) {
 		list = append(list, v.out[name])
