@@ -149,12 +149,13 @@ func (b *ours) since(before usage) error {
 	return nil
 }
 
-func (b *ours) counter(texts ...string) float64 {
-	c, err := b.plumbd.metrics()
+// counter adds up the counters of a name whose labels contain every text.
+func (b *ours) counter(name string, texts ...string) float64 {
+	c, err := b.plumbd.metrics(name)
 	if err != nil {
 		return 0
 	}
-	return c.sum(texts...)
+	return c.sum(append(texts, name)...)
 }
 
 func (b *ours) steps(action string) float64 {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,8 +156,8 @@ func (p *plumbd) stop() {
 type counters map[string]float64
 
 // metrics reads the server's counters.
-func (p *plumbd) metrics() (counters, error) {
-	resp, err := http.Get("http://" + p.addr + "/metrics")
+func (p *plumbd) metrics(names ...string) (counters, error) {
+	resp, err := http.Get("http://" + p.addr + "/metrics?" + url.Values{"name[]": names}.Encode())
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +199,7 @@ func (c counters) sum(texts ...string) float64 {
 // seldom while much is under way.
 const (
 	often  = 20 * time.Millisecond
-	seldom = 250 * time.Millisecond
+	seldom = 50 * time.Millisecond
 )
 
 func wait(ctx context.Context, pause time.Duration, done func() (bool, error)) error {
