@@ -40,7 +40,7 @@ func newHTTPServer(w *wiring, poller *refresh.Poller) *httpServer {
 	pushed = w.traced(pushed)
 	mux.Handle("/hook/git", pushed)
 	mux.Handle("/api/webhook", pushed)
-	mux.Handle("/metrics", promhttp.HandlerFor(w.counters.gatherer(), promhttp.HandlerOpts{}))
+	mux.Handle("/metrics", promhttp.HandlerFor(w.counters.gatherer(), promhttp.HandlerOpts{DisableCompression: true})) // a compressor holds more than a megabyte
 	mux.HandleFunc("/healthz", w.health.live)
 	mux.HandleFunc("/readyz", w.health.ready)
 	if w.cfg.profile {

@@ -8,10 +8,15 @@ import (
 func FuzzTree(f *testing.F) {
 	f.Add([]byte("100644 a\x0001234567890123456789"))
 	f.Add([]byte("40000 dir\x0001234567890123456789120000 l\x0001234567890123456789"))
+	f.Add([]byte("100644 a.b\x000123456789012345678940000 a\x0001234567890123456789100644 a0\x0001234567890123456789100755 a\x0098765432109876543210"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		entries, err := ParseTree(raw, 1000)
 		if err != nil {
 			return
+		}
+		index, err := NewIndex(raw)
+		if err != nil {
+			t.Fatalf("no index of what can be listed: %v", err)
 		}
 		for _, e := range entries {
 			if strings.ContainsAny(e.Name, "/\x00") || e.Name == "" || e.Name == ".." || e.Name == "." || strings.EqualFold(e.Name, ".git") {
@@ -20,6 +25,9 @@ func FuzzTree(f *testing.F) {
 			found, ok, err := FindEntry(raw, e.Name)
 			if !ok || err != nil || found.Name != e.Name {
 				t.Errorf("listed %q is not found: %v", e.Name, err)
+			}
+			if indexed, ok, err := index.Find(raw, e.Name); !ok || err != nil || indexed != found {
+				t.Errorf("%q is %v by the index and %v without: %v", e.Name, indexed, found, err)
 			}
 		}
 	})

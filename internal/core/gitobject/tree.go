@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/source"
@@ -99,4 +100,46 @@ func FindEntry(raw []byte, wanted string) (Entry, bool, error) {
 		raw = rest
 	}
 	return Entry{}, false, nil
+}
+
+// Index finds entries of one raw tree by name: where each begins, in the order of
+// names. Git's own order takes directories for names with a slash behind, so that
+// no name alone says where it stands.
+type Index []int32
+
+// NewIndex reads a raw tree once. It fails on one that is damaged.
+func NewIndex(raw []byte) (Index, error) {
+	var ix Index
+	for rest := raw; len(rest) > 0; {
+		at := len(raw) - len(rest)
+		_, _, _, after, err := nextEntry(rest)
+		if err != nil {
+			return nil, err
+		}
+		ix, rest = append(ix, int32(at)), after
+	}
+	slices.SortStableFunc(ix, func(a, b int32) int { return bytes.Compare(nameAt(raw, a), nameAt(raw, b)) })
+	return ix, nil
+}
+
+func nameAt(raw []byte, at int32) []byte {
+	_, name, _, _, _ := nextEntry(raw[at:])
+	return name
+}
+
+// Find looks one name up in the raw tree that the index was made of.
+func (ix Index) Find(raw []byte, wanted string) (Entry, bool, error) {
+	if checkEntryName([]byte(wanted)) != nil {
+		return Entry{}, false, nil
+	}
+	i, ok := slices.BinarySearchFunc(ix, wanted, func(at int32, name string) int { return strings.Compare(string(nameAt(raw, at)), name) })
+	if !ok {
+		return Entry{}, false, nil
+	}
+	mode, _, id, _, err := nextEntry(raw[ix[i]:])
+	if err != nil {
+		return Entry{}, false, err
+	}
+	m, err := parseMode(mode)
+	return Entry{m, wanted, ID(id)}, err == nil, err
 }

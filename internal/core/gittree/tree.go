@@ -38,9 +38,21 @@ type Snapshot struct {
 	// to maxKnownDirs; reading goes on without it.
 	dirs  sync.Map // string to gitobject.ID
 	known atomic.Int64
+
+	// indexes remembers where what stands in large directories, by path.
+	indexes sync.Map // string to gitobject.Index
+	indexed atomic.Int64
 }
 
 const maxKnownDirs = 8192
+
+// Raw trees between these sizes in bytes get an index, so many of a snapshot:
+// smaller ones are read as fast, larger ones are nobody's to keep.
+const (
+	minIndexed = 4 << 10
+	maxIndexed = 4 << 20
+	maxIndexes = 64
+)
 
 // New returns the files of the commit that id is, or that the tag id stands for.
 func New(objects gitobject.Reader, id gitobject.ID, limits Limits) (*Snapshot, error) {
@@ -115,7 +127,7 @@ func (s *Snapshot) entry(name string) (gitobject.Entry, error) {
 	if err != nil {
 		return gitobject.Entry{}, err
 	}
-	e, ok, err := gitobject.FindEntry(raw, path.Base(name))
+	e, ok, err := s.lookup(path.Dir(name), raw, path.Base(name))
 	if err != nil {
 		return gitobject.Entry{}, &gitobject.CorruptError{File: path.Dir(name), Err: err}
 	}
@@ -123,6 +135,27 @@ func (s *Snapshot) entry(name string) (gitobject.Entry, error) {
 		return gitobject.Entry{}, fs.ErrNotExist
 	}
 	return e, nil
+}
+
+// lookup finds a name in the raw tree of a directory.
+func (s *Snapshot) lookup(dir string, raw []byte, name string) (gitobject.Entry, bool, error) {
+	if len(raw) < minIndexed || len(raw) > maxIndexed {
+		return gitobject.FindEntry(raw, name)
+	}
+	if ix, ok := s.indexes.Load(dir); ok {
+		return ix.(gitobject.Index).Find(raw, name)
+	}
+	if s.indexed.Load() >= maxIndexes {
+		return gitobject.FindEntry(raw, name)
+	}
+	ix, err := gitobject.NewIndex(raw)
+	if err != nil {
+		return gitobject.FindEntry(raw, name) // what stands before the damage can be read
+	}
+	if _, loaded := s.indexes.LoadOrStore(dir, ix); !loaded {
+		s.indexed.Add(1)
+	}
+	return ix.Find(raw, name)
 }
 
 // at describes a link-free path for source.Follow.

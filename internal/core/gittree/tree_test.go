@@ -170,3 +170,32 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// In a directory that is large enough for an index, everything is found that is
+// found by reading it line by line, and nothing else.
+func TestLargeDirectory(t *testing.T) {
+	m := memory{}
+	var lines []string
+	for i := range 500 {
+		lines = append(lines, line("100644", fmt.Sprintf("f%03d.yaml", i), m.add(gitobject.KindBlob, fmt.Sprint(i))))
+	}
+	id := m.commit(append(lines, line("40000", "f4", m.add(gitobject.KindTree, line("100644", "deep", m.add(gitobject.KindBlob, "deep")))))...)
+	s, err := gittree.New(m, id, gittree.Limits{File: 1000, Entries: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := s.Tree(source.Revision{})
+	for i := range 500 {
+		if data, err := fs.ReadFile(tree, fmt.Sprintf("f%03d.yaml", i)); err != nil || string(data) != fmt.Sprint(i) {
+			t.Fatalf("file %d: %q, %v", i, data, err)
+		}
+	}
+	if data, err := fs.ReadFile(tree, "f4/deep"); err != nil || string(data) != "deep" {
+		t.Errorf("below the directory: %q, %v", data, err)
+	}
+	for _, name := range []string{"f", "f500.yaml", "f000.yam", "f000.yamlx", "zzz"} {
+		if _, err := fs.Stat(tree, name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

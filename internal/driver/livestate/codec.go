@@ -22,10 +22,11 @@ const (
 // buffers holds space to compress into; what is kept is copied to its size.
 var buffers sync.Pool
 
-// codec compresses the objects of one kind. It is immutable; encoders and
-// decoders rest in pools, so that a quiet kind holds none. A codec reads what
-// a codec without a dictionary wrote.
+// codec compresses the objects of one kind. Encoders and decoders rest in pools,
+// so that a quiet kind holds none. A codec reads what a codec without a dictionary
+// wrote.
 type codec struct {
+	encoding sync.Mutex // an encoder holds most of a megabyte: one at a time does
 	encoders sync.Pool
 	decoders sync.Pool
 	dict     []byte
@@ -43,6 +44,8 @@ func newCodec(samples [][]byte) *codec {
 }
 
 func (c *codec) encode(data []byte) []byte {
+	c.encoding.Lock()
+	defer c.encoding.Unlock()
 	enc, ok := c.encoders.Get().(*zstd.Encoder)
 	if !ok {
 		enc = c.newEncoder()

@@ -65,13 +65,16 @@ func group(ctx context.Context, w Writer, job Job, steps []plan.Step) []core.Eve
 	events := make([]core.Event, len(steps))
 	slots := make(chan struct{}, max(1, job.Parallel))
 	var wg sync.WaitGroup
-	for i := range steps {
+	last := len(steps) - 1 // has this goroutine, whose stack is grown
+	for i := range last {
 		slots <- struct{}{}
 		wg.Go(func() {
 			events[i] = step(ctx, w, job, steps[i])
 			<-slots
 		})
 	}
+	slots <- struct{}{}
+	events[last] = step(ctx, w, job, steps[last])
 	wg.Wait()
 	return events
 }

@@ -59,7 +59,7 @@ func (r *Reconciler) Expect(id app.ID, revision string) {
 // deferred holds prunes back while other applications have yet to say what they
 // declare, for a bounded time.
 func (s *session) deferred(run *app.Run, leftovers []plan.Leftover) ([]plan.Leftover, bool) {
-	if !run.Operation.Prune || run.Operation.DryRun {
+	if len(leftovers) == 0 || !run.Operation.Prune || run.Operation.DryRun {
 		return leftovers, false
 	}
 	others := s.roll.others(s.app.ID, s.now)
