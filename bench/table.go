@@ -66,7 +66,7 @@ func measureTable(ctx context.Context, o options, w workload, dir string) (figur
 	if err := b.start(ctx); err != nil {
 		return figures{}, err
 	}
-	for _, phase := range []func(context.Context) error{b.firstDeploy, b.update, b.oneCommit, b.drift, b.storm, b.atRest, b.fight, b.coldStart, b.onePolled} {
+	for _, phase := range []func(context.Context) error{b.firstDeploy, b.settle, b.update, b.settle, b.oneCommit, b.drift, b.storm, b.atRest, b.fight, b.coldStart, b.onePolled} {
 		if err := phase(ctx); err != nil {
 			return figures{}, err
 		}
