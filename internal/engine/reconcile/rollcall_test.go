@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 )
 
 // What leaves an application may have moved to another one: it is pruned once
@@ -25,7 +26,7 @@ func TestPruneWaitsForOthers(t *testing.T) {
 		t.Errorf("it looks again after %s", w.next.After)
 	}
 	want(t, "and writes nothing meanwhile", a.ResourceVersion, w.reconcile().ResourceVersion)
-	w.now = w.now.Add(16 * time.Second)
+	w.now = w.now.Add(gate.Patience + time.Second)
 	a = w.reconcile()
 	want(t, "one that never answers is not waited for for ever", []string{"delete ConfigMap shop/b"}, w.wrote())
 	want(t, "", "Succeeded", phase(a))
