@@ -199,8 +199,9 @@ func (s *story) requests(c *call) error {
 	return nil
 }
 
-// awaitWrites waits until plumbd has written count objects since the last mark.
-func (s *story) awaitWrites(count string) error {
+// awaitWrites waits until plumbd, or the one of that name if several share the
+// work, has written count objects since the last mark.
+func (s *story) awaitWrites(name, count string) error {
 	n, err := strconv.Atoi(count)
 	if err != nil {
 		return err
@@ -215,7 +216,8 @@ func (s *story) awaitWrites(count string) error {
 		}
 		written := 0
 		for _, r := range list {
-			if (r.Verb == "patch" || r.Verb == "delete") && r.ObjectRef.Subresource == "" && r.ObjectRef.Resource != "applications" {
+			if (r.Verb == "patch" || r.Verb == "delete") && r.ObjectRef.Subresource == "" && r.ObjectRef.Resource != "applications" &&
+				(s.world.lease == 0 || r.by() == name) {
 				written++
 			}
 		}

@@ -135,7 +135,7 @@ func (w *world) running(name string) (*replica, error) {
 // once or when plumbd has written COUNT objects since the last mark.
 func (s *story) pause(c *call) error {
 	if len(c.args) == 3 {
-		if err := s.awaitWrites(c.args[2]); err != nil {
+		if err := s.awaitWrites(c.args[0], c.args[2]); err != nil {
 			return err
 		}
 	}

@@ -274,7 +274,7 @@ func (s *story) crash(c *call) error {
 		return err
 	}
 	if len(c.args) == 3 {
-		if err := s.awaitWrites(c.args[2]); err != nil {
+		if err := s.awaitWrites(name, c.args[2]); err != nil {
 			return err
 		}
 	}

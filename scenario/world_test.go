@@ -87,7 +87,7 @@ func (w *world) start(replicas int) error {
 	if err := w.startProxy(); err != nil {
 		return err
 	}
-	if w.lease > shortLease {
+	if w.lease > 0 {
 		if err := w.leaveLeases(replicas); err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // Patience is how long prunes wait for other applications to say what they declare.
-const Patience = time.Minute
+const Patience = 15 * time.Second
 
 // RollCall knows which applications have yet to say what they declare: all of
 // them after a start, and those that a revision or their user changed. An object
