@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -108,13 +108,23 @@ func (c *call) want(least, most int, usage string) error {
 // unnamed is what cannot be part of a name in the cluster.
 var unnamed = regexp.MustCompile(`[^a-z0-9]+`)
 
-// stories counts, so that no two share a name.
-var stories atomic.Int64
+var (
+	tellings   = map[string]int{} // of stories by name
+	tellingsMu sync.Mutex
+)
+
+// told counts how often a story was told. Others do not change its names, by which replicas divide the work.
+func told(name string) int {
+	tellingsMu.Lock()
+	defer tellingsMu.Unlock()
+	tellings[name]++
+	return tellings[name]
+}
 
 func setup(env *testscript.Env) error {
 	name := strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")
 	s := &story{
-		ns:   fmt.Sprintf("%s-%d", strings.Trim(unnamed.ReplaceAllString(strings.ToLower(name), "-"), "-"), stories.Add(1)),
+		ns:   fmt.Sprintf("%s-%d", strings.Trim(unnamed.ReplaceAllString(strings.ToLower(name), "-"), "-"), told(name)),
 		seen: map[string]sighting{}, env: map[string]string{},
 	}
 	s.set(env, "NS", s.ns)
