@@ -42,7 +42,7 @@ func (modes faults) sweep(t *testing.T, stride int) {
 		for k := range calls {
 			for i, m := range modes {
 				if everything || k%stride == 0 && (k/stride+i)%len(modes) == 0 {
-					lives = append(lives, &life{ns: fmt.Sprintf("sweep-%s-%s-%d", dialect, m, k+1), flux: flux, fault: &fault{mode: m, skip: k, times: 1}})
+					lives = append(lives, &life{ns: fmt.Sprintf("sweep-%s-%s-%d", dialect, m, k+1), flux: flux, like: reference[flux], fault: &fault{mode: m, skip: k, times: 1}})
 				}
 			}
 		}
@@ -56,7 +56,7 @@ func (modes faults) sweep(t *testing.T, stride int) {
 			missed++
 			t.Logf("%s: there were only %d calls", l.ns, l.fault.seen)
 		}
-		s.compare(l, reference[l.flux])
+		s.compare(l)
 	}
 	if missed > len(lives)/10 {
 		t.Errorf("%d of %d faults did not happen", missed, len(lives))

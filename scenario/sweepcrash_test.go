@@ -20,7 +20,7 @@ func TestEveryWriteMayBeTheLast(t *testing.T) {
 	for lives := range slices.Chunk(s.deaths(reference), 8) {
 		s.run(lives)
 		for _, l := range lives {
-			s.compare(l, reference[l.flux])
+			s.compare(l)
 		}
 	}
 	t.Logf("plumbd was killed %d times", s.kills)
@@ -37,12 +37,12 @@ func (s *sweep) deaths(reference map[bool]*life) []*life {
 	for flux, dialect := range map[bool]string{false: "argo", true: "flux"} {
 		for i, m := range []mode{"hold", "holdlost"} {
 			if !everything {
-				lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s", dialect, m), flux: flux}, fault{mode: m, skip: 2 * i, every: 4}))
+				lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s", dialect, m), flux: flux, like: reference[flux]}, fault{mode: m, skip: 2 * i, every: 4}))
 				continue
 			}
 			for n := range s.writes(reference[flux]) {
 				for _, times := range []int{1, 2} {
-					lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s-%d-%d", dialect, m, n+1, times), flux: flux}, fault{mode: m, skip: n, times: times}))
+					lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s-%d-%d", dialect, m, n+1, times), flux: flux, like: reference[flux]}, fault{mode: m, skip: n, times: times}))
 				}
 			}
 		}
