@@ -369,8 +369,8 @@ func (w *wiring) controllers(poller *refresh.Poller, events chan event.GenericEv
 		WatchesRawSource(source.Channel(events, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 4,
-			// Kustomizations wait for what it reports, and the prunes of others for them: less long than gate.Patience.
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](200*time.Millisecond, 2*time.Second),
+			// Kustomizations wait for what it reports.
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](200*time.Millisecond, 10*time.Second),
 		}).
 		Complete(git)
 	if err != nil {

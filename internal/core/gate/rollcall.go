@@ -47,6 +47,10 @@ func (r *RollCall) Expect(id app.ID, revision string, now time.Time) {
 // it before the work begins that finds the answer.
 func (r *RollCall) Asked(id app.ID) int { return r.open[id].asked }
 
+// Wanted returns the revision at which an application has yet to say what it
+// declares; empty: at any, or it has said all.
+func (r *RollCall) Wanted(id app.ID) string { return r.open[id].revision }
+
 // Answered notes that an application has said what it declares at a revision, or
 // (empty) that it cannot say, unless it was asked once more since asked, or what
 // was asked for is another revision.

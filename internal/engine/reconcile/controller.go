@@ -184,10 +184,25 @@ func (c *Controller) Announced(ctx context.Context, news refresh.News) {
 		return
 	}
 	repo := news.Reader
-	for _, id := range c.kustomizations(ctx, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, repo.Namespace, repo.Name) }) {
+	ids := c.kustomizations(ctx, func(k *kustomizev1.Kustomization) bool { return flux.UsesSource(k, repo.Namespace, repo.Name) })
+	for _, id := range ids {
 		c.reconciler.Expect(id, news.Revision.ID)
 	}
+	if news.Revision.ID == "" {
+		return
+	}
+	time.AfterFunc(overdue, func() {
+		for _, id := range ids {
+			if c.reconciler.roll.wanted(id) == news.Revision.ID {
+				c.Enqueue(id)
+			}
+		}
+	})
 }
+
+// overdue is when Kustomizations that have not said what they declare at an
+// announced revision are looked at without its being shown: less than gate.Patience.
+const overdue = 5 * time.Second
 
 func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, error) {
 	c.began.Do(func() { c.expectAll(ctx) })

@@ -212,6 +212,28 @@ func TestKustomization(t *testing.T) {
 	want(t, "", 1, len(k.Status.Inventory.Entries))
 }
 
+// What a source has read is claimed although it cannot show it, again and again,
+// until it does.
+func TestAnnounced(t *testing.T) {
+	f := newFlux(t, nil)
+	f.stored("1", shopMap("a", "1"))
+	f.reconcile()
+	f.push("2", shopMap("b", "1"))
+	f.reconciler.Expect(appsID, f.git.seen.Revision.ID)
+	f.wrote()
+	for range 2 {
+		f.reconcile()
+		want(t, "nothing of it is applied", nil, f.wrote())
+		want(t, "what it declares is claimed", []app.ID{appsID}, f.Claimed(key("ConfigMap", "b")))
+		want(t, "beside what is applied", []app.ID{appsID}, f.Claimed(key("ConfigMap", "a")))
+	}
+	f.stored("2", shopMap("b", "1"))
+	f.reconcile()
+	want(t, "its turn comes", []string{"apply ConfigMap shop/b", "delete ConfigMap shop/a"}, f.wrote())
+	f.reconcile()
+	want(t, "and what was left is not claimed any more", []app.ID{}, f.Claimed(key("ConfigMap", "a")))
+}
+
 // Right after a start the source may be known later than what is read from it,
 // which is no news of the application.
 func TestSourceKnownLater(t *testing.T) {

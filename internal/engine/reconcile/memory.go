@@ -23,6 +23,8 @@ type memory struct {
 	unread time.Time    // since when its source is not known to be read
 	held   atomic.Int64 // objects whose deletion a guard holds
 
+	announced string // revision that its managed source has read and did not show when last looked at; empty: none
+
 	patient time.Time           // since when prunes wait for other applications; zero: they do not
 	foreign map[object.Key]bool // claimed without being declared; guarded by Reconciler.mu
 

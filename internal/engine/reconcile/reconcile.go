@@ -20,6 +20,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
@@ -211,6 +212,7 @@ type session struct {
 
 	did notice.Did
 
+	ahead     []object.Key                               // what is declared at a revision whose turn has not come
 	compared  string                                     // id of the revision whose objects were claimed; empty: none
 	rendering render.Request                             // as it was rendered
 	digest    string                                     // of the manifests
@@ -246,11 +248,13 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 		return s.out, len(s.out.Problems) > 0
 	}
 	if err := s.subject.Blocked(ctx); err != nil {
-		s.claimAhead(ctx, rev)
+		if s.claimAnnounced(ctx, rev) == rev {
+			s.claimAhead(ctx, rev)
+		}
 		s.problem(err, condition.DependencyWait)
 		return s.out, true
 	}
-	s.compared = rev.ID
+	s.compared = s.claimAnnounced(ctx, rev).ID
 	s.advance(ctx, rev)
 	s.remember()
 	return s.out, !s.silent

@@ -29,6 +29,12 @@ func (r *rollcall) asked(id app.ID) int {
 	return r.call.Asked(id)
 }
 
+func (r *rollcall) wanted(id app.ID) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.call.Wanted(id)
+}
+
 func (r *rollcall) answered(id app.ID, revision string, asked int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,12 +102,12 @@ func (s *session) claimedElsewhere(key object.Key) bool {
 // only waits for.
 func (s *session) claim(declared []object.Key) {
 	foreign := map[object.Key]bool{}
-	keys := declared
+	keys := append(declared, s.ahead...)
 	for _, e := range s.policy.Awaited {
 		keys = append(keys, e.Key)
 		foreign[e.Key] = true
 	}
-	for _, key := range declared {
+	for _, key := range keys[:len(declared)+len(s.ahead)] {
 		delete(foreign, key)
 	}
 	s.mu.Lock()
@@ -113,18 +119,38 @@ func (s *session) claim(declared []object.Key) {
 // claimAhead claims what a revision declares that may not be applied yet, beside
 // what was applied, so that nobody prunes it meanwhile.
 func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
-	problems := s.out.Problems
+	problems, tool := s.out.Problems, s.out.Tool
 	items, err := s.render(ctx, rev)
-	s.out.Problems = problems // they are told when the revision's turn has come
+	s.out.Problems, s.out.Tool = problems, tool // they are told when the revision's turn has come
 	if err != nil {
 		return
 	}
-	keys := make([]object.Key, 0, len(items)+len(s.out.Inventory))
+	s.ahead = make([]object.Key, 0, len(items))
 	for _, item := range items {
-		keys = append(keys, item.Key())
+		s.ahead = append(s.ahead, item.Key())
 	}
+	keys := make([]object.Key, 0, len(s.out.Inventory))
 	for _, e := range s.out.Inventory {
 		keys = append(keys, e.Key)
 	}
 	s.claim(keys)
+}
+
+// claimAnnounced claims what the revision declares that a managed source has
+// read and does not show yet, as when its status cannot be written, and returns
+// that revision: rev itself when it shows the newest one.
+func (s *session) claimAnnounced(ctx context.Context, rev source.Revision) source.Revision {
+	if s.app.Source.Managed == nil {
+		return rev
+	}
+	if wanted := s.roll.wanted(s.app.ID); wanted != "" {
+		s.mem.announced = wanted
+	}
+	if s.mem.announced == "" || s.mem.announced == rev.ID {
+		s.mem.announced = ""
+		return rev
+	}
+	ahead := source.Revision{Name: rev.Name, ID: s.mem.announced}
+	s.claimAhead(ctx, ahead)
+	return ahead
 }
