@@ -163,7 +163,7 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters, permit 
 	config := rest.CopyConfig(restConfig)
 	config.QPS, config.Burst = -1, 0
 	if permit != nil {
-		config.Wrap(kube.Fenced(permit))
+		kube.Fence(config, permit)
 	}
 	config.Wrap(counters.own)
 	config.Wrap(kube.EndSilentWatches(cfg.silence))

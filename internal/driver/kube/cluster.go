@@ -42,7 +42,7 @@ type Options struct {
 	// objects), the status code (0 without an answer). It must be quick.
 	Observe func(verb, resource string, code int, took time.Duration)
 
-	// Permit is asked before every request that changes something; see Fenced.
+	// Permit is asked before every request that changes something; see Fence.
 	// Nil means that all may be sent.
 	Permit Permit
 
@@ -115,7 +115,7 @@ func prepare(config *rest.Config, options Options) *rest.Config {
 		config.DisableCompression = true
 	}
 	if options.Permit != nil {
-		config.Wrap(Fenced(options.Permit)) // first, so that it comes last before a request is sent
+		Fence(config, options.Permit) // first, so that it comes last before a request is sent
 	}
 	if options.Observe != nil {
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper {

@@ -7,21 +7,83 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"k8s.io/client-go/rest"
 
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 )
 
 var errNoPermit = errors.New("no permit")
 
+// fenced is a client of server behind a fence.
+func fenced(t *testing.T, server *httptest.Server, permit kube.Permit) *http.Client {
+	t.Helper()
+	config := &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: server.TLS != nil}}
+	kube.Fence(config, permit)
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+func send(client *http.Client, ctx context.Context, method, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader("{}"))
+	if err != nil {
+		return nil, err
+	}
+	return client.Do(req)
+}
+
+// A permit that ends between the question and the wire, as when the process stood
+// still there, lets nothing through; what is read afterwards gets another connection.
+func TestFenceAtTheWire(t *testing.T) {
+	var changed atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == "PATCH" {
+			changed.Add(1)
+		}
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	var stood atomic.Bool
+	client := fenced(t, server, func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+		if stood.Swap(true) {
+			return nil, nil, errNoPermit
+		}
+		return ctx, func() {}, nil
+	})
+	read := func() {
+		t.Helper()
+		resp, err := send(client, t.Context(), "GET", server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	read()
+	if resp, err := send(client, t.Context(), "PATCH", server.URL); err == nil {
+		resp.Body.Close()
+		t.Error("a write was sent without a permit")
+	}
+	read()
+	if n := changed.Load(); n > 0 {
+		t.Errorf("the server got %d writes", n)
+	}
+}
+
 // Only what changes something needs a permit.
 func TestFence(t *testing.T) {
 	reached := ""
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached = r.Method }))
 	defer server.Close()
-	refused := &http.Client{Transport: kube.Fenced(func(context.Context) (context.Context, context.CancelFunc, error) {
+	refused := fenced(t, server, func(context.Context) (context.Context, context.CancelFunc, error) {
 		return nil, nil, errNoPermit
-	})(http.DefaultTransport)}
+	})
 	tests := map[string]struct {
 		method, query string
 		ctx           context.Context
@@ -44,11 +106,7 @@ func TestFence(t *testing.T) {
 			if ctx == nil {
 				ctx = context.Background()
 			}
-			req, err := http.NewRequestWithContext(ctx, test.method, server.URL+"/api/v1/things"+test.query, strings.NewReader("{}"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp, err := refused.Do(req)
+			resp, err := send(refused, ctx, test.method, server.URL+"/api/v1/things"+test.query)
 			if err == nil {
 				resp.Body.Close()
 			}
@@ -76,12 +134,15 @@ func TestFenceEnds(t *testing.T) {
 	defer close(release)
 	lapse, cancel := context.WithCancelCause(context.Background())
 	given := make(chan struct{}, 2)
-	client := &http.Client{Transport: kube.Fenced(func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	client := fenced(t, server, func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+		if ctx == context.Background() {
+			return ctx, func() {}, nil // the connection asks
+		}
 		ctx, stop := context.WithCancelCause(ctx)
 		context.AfterFunc(lapse, func() { stop(errNoPermit) })
 		return ctx, func() { given <- struct{}{} }, nil
-	})(http.DefaultTransport)}
-	resp, err := client.Post(server.URL, "application/json", strings.NewReader("{}"))
+	})
+	resp, err := send(client, t.Context(), "POST", server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +155,7 @@ func TestFenceEnds(t *testing.T) {
 	resp.Body.Close()
 	<-given
 	go func() { <-arrived; cancel(errNoPermit) }()
-	req, _ := http.NewRequest("PATCH", server.URL, strings.NewReader("{}"))
-	if _, err := client.Do(req); !errors.Is(err, errNoPermit) {
+	if _, err := send(client, t.Context(), "PATCH", server.URL); !errors.Is(err, errNoPermit) {
 		t.Errorf("ended because %v", err)
 	}
 	<-given
