@@ -21,9 +21,15 @@ type RollCall struct {
 
 // question is what an application has not answered yet.
 type question struct {
-	asked    int    // how often
+	asked    Asked
 	revision string // of which; empty: of any
 	since    time.Time
+}
+
+// Asked counts how often an application was asked since it answered last.
+type Asked struct {
+	all       int
+	unbounded int // of any revision: what it declares may have changed by itself
 }
 
 // Expect asks an application what it declares at a revision (empty: at any). Ask
@@ -39,13 +45,16 @@ func (r *RollCall) Expect(id app.ID, revision string, now time.Time) {
 	if revision != "" {
 		q.revision = revision
 	}
-	q.asked++
+	q.asked.all++
+	if revision == "" {
+		q.asked.unbounded++
+	}
 	r.open[id] = q
 }
 
 // Asked returns how often an application was asked since it answered last. Take
 // it before the work begins that finds the answer.
-func (r *RollCall) Asked(id app.ID) int { return r.open[id].asked }
+func (r *RollCall) Asked(id app.ID) Asked { return r.open[id].asked }
 
 // Wanted returns the revision at which an application has yet to say what it
 // declares; empty: at any, or it has said all.
@@ -53,9 +62,12 @@ func (r *RollCall) Wanted(id app.ID) string { return r.open[id].revision }
 
 // Answered notes that an application has said what it declares at a revision, or
 // (empty) that it cannot say, unless it was asked once more since asked, or what
-// was asked for is another revision.
-func (r *RollCall) Answered(id app.ID, revision string, asked int) {
-	if q := r.open[id]; q.asked == asked && (q.revision == "" || revision == "" || revision == q.revision) {
+// was asked for is another revision. To be asked once more for that very revision
+// does not matter: a source is often read again while the answer is found.
+func (r *RollCall) Answered(id app.ID, revision string, asked Asked) {
+	q := r.open[id]
+	same := revision != "" && revision == q.revision && q.asked.unbounded == asked.unbounded
+	if same || q.asked == asked && (q.revision == "" || revision == "") {
 		delete(r.open, id)
 	}
 }

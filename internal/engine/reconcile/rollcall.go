@@ -23,7 +23,7 @@ type rollcall struct {
 	call gate.RollCall
 }
 
-func (r *rollcall) asked(id app.ID) int {
+func (r *rollcall) asked(id app.ID) gate.Asked {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.call.Asked(id)
@@ -35,7 +35,7 @@ func (r *rollcall) wanted(id app.ID) string {
 	return r.call.Wanted(id)
 }
 
-func (r *rollcall) answered(id app.ID, revision string, asked int) {
+func (r *rollcall) answered(id app.ID, revision string, asked gate.Asked) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.call.Answered(id, revision, asked)
