@@ -71,6 +71,7 @@ type Share struct {
 	mu     sync.Mutex
 	view   *shard.View
 	told   shard.Ring // what OnChange was told last
+	seat   string     // term that was told of last
 	closed bool       // no work begins any more
 	valid  context.Context
 	lapse  context.CancelFunc
@@ -271,7 +272,12 @@ func (s *Share) renew(running context.Context) error {
 	s.view.Stored(stored)
 	s.view.Renewed(stored, s.opts.Now())
 	s.extend()
+	waits := !s.view.Joined() && stored.Term != s.seat
+	s.seat = stored.Term
 	s.mu.Unlock()
+	if waits {
+		s.opts.Logger.Info("waiting until the other replicas have made room", "lease", s.opts.Name, "limit", s.opts.Duration)
+	}
 	s.changed(running)
 	return nil
 }
