@@ -7,8 +7,10 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
@@ -26,6 +28,11 @@ type ID struct {
 
 // String returns "namespace/name".
 func (id ID) String() string { return id.Namespace + "/" + id.Name }
+
+// Compare orders IDs by kind, namespace and name.
+func (id ID) Compare(other ID) int {
+	return cmp.Or(strings.Compare(id.Kind, other.Kind), strings.Compare(id.Namespace, other.Namespace), strings.Compare(id.Name, other.Name))
+}
 
 // Application is one unit of delivery as its user declared it.
 type Application struct {

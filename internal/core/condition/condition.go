@@ -35,6 +35,7 @@ const (
 	DeleteFailed     Reason = "DeleteFailed"     // the application is going, something it owns is not
 	PruneHeld        Reason = "PruneHeld"        // warning: more would be deleted than the limit allows, until a person confirms
 	CollateralHeld   Reason = "CollateralHeld"   // warning: a deletion would take objects along that nobody removed
+	MoveHeld         Reason = "MoveHeld"         // warning: an object may have moved to an application that does not render
 	SharedObject     Reason = "SharedObject"     // warning: two applications claim one object
 	RepeatedObject   Reason = "RepeatedObject"   // warning: one object is rendered more than once
 	RenderWarning    Reason = "RenderWarning"    // warning: the template tool skipped something
@@ -43,7 +44,13 @@ const (
 
 // Warning reports whether problems of this reason leave the application working.
 func (r Reason) Warning() bool {
-	return slices.Contains([]Reason{PruneHeld, CollateralHeld, SharedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
+	return r.Holds() || slices.Contains([]Reason{SharedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
+}
+
+// Holds reports whether problems of this reason keep objects from being pruned
+// until a person confirms.
+func (r Reason) Holds() bool {
+	return slices.Contains([]Reason{PruneHeld, CollateralHeld, MoveHeld}, r)
 }
 
 // A Problem is one thing to tell the user: stable text without timestamps.

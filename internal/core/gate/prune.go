@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ type Prunes struct {
 	Standing   bool   // a deletion of too much was held before, and nobody let it go
 	Leftovers  []plan.Leftover
 	Collateral []Collateral
+	Mentions   []Mention
 }
 
 // Collateral is what would go with a leftover although no commit removed it.
@@ -44,6 +46,7 @@ type pruneHold struct {
 // pruneGuards in order; each may hold some of the leftovers.
 var pruneGuards = []func(Prunes) []pruneHold{
 	unreadableLimitHolds,
+	moveIsHeld,
 	massDeletionIsHeld,
 	collateralIsHeld,
 }
@@ -143,6 +146,35 @@ func collateralIsHeld(in Prunes) []pruneHold {
 					c.Of, c.losses(), confirmation(in)),
 			})
 		}
+	}
+	return holds
+}
+
+// moveIsHeld keeps what an application that cannot be rendered seems to declare:
+// the commit that broke it may have moved the object there.
+func moveIsHeld(in Prunes) []pruneHold {
+	byWhom := map[app.ID][]Mention{}
+	for _, m := range in.Mentions {
+		if slices.ContainsFunc(in.Leftovers, func(l plan.Leftover) bool { return free(l) && l.Entry.Key == m.Of }) {
+			byWhom[m.By] = append(byWhom[m.By], m)
+		}
+	}
+	var holds []pruneHold
+	for _, id := range slices.SortedFunc(maps.Keys(byWhom), app.ID.Compare) {
+		list, names := byWhom[id], []string(nil)
+		for _, m := range list {
+			names = append(names, fmt.Sprintf("%s in %s", m.Of, m.File))
+		}
+		other := id.Kind + " " + id.String()
+		holds = append(holds, pruneHold{
+			reason: condition.MoveHeld,
+			holds: func(l plan.Leftover) bool {
+				return slices.ContainsFunc(list, func(m Mention) bool { return m.Of == l.Entry.Key })
+			},
+			why: fmt.Sprintf("held: it may have moved to %s, which cannot be rendered", other),
+			message: fmt.Sprintf("Pruning is held: %s may have moved to %s, which cannot be rendered: its files mention %s; correct them, or %s",
+				objects(len(list)), other, condition.Summary(names), confirmation(in)),
+		})
 	}
 	return holds
 }

@@ -87,6 +87,19 @@ func TestGuard(t *testing.T) {
 			in.Collateral = []gate.Collateral{{Of: namespace, Err: errors.New("api group metrics: it does not answer")}}
 		}, 1, []condition.Problem{{Reason: condition.CollateralHeld, Message: "Pruning of Namespace shop is held because it cannot be told what would go with it: api group metrics: it does not answer; or " +
 			`confirm with "plumb confirm argocd/shop --revision 222222222222"`}}},
+		"moves": {"what a broken application seems to declare stays", func(in *gate.Prunes) {
+			other, third := app.ID{Kind: "Kustomization", Namespace: "web", Name: "b"}, app.ID{Kind: "Application", Namespace: "argocd", Name: "c"}
+			in.Leftovers = many(9)
+			in.Mentions = []gate.Mention{
+				{Of: key("ConfigMap", "item-01"), By: other, File: "b/x.yaml"}, {Of: key("ConfigMap", "item-02"), By: other, File: "b/y.yaml"},
+				{Of: key("ConfigMap", "item-02"), By: third, File: "c/y.yaml"}, {Of: key("ConfigMap", "theirs"), By: other, File: "b/y.yaml"},
+			}
+		}, 2, []condition.Problem{
+			{Reason: condition.MoveHeld, Message: "Pruning is held: 1 object may have moved to Application argocd/c, which cannot be rendered: its files mention ConfigMap shop/item-02 in c/y.yaml; " +
+				`correct them, or confirm with "plumb confirm argocd/shop --revision 222222222222"`},
+			{Reason: condition.MoveHeld, Message: "Pruning is held: 2 objects may have moved to Kustomization web/b, which cannot be rendered: its files mention ConfigMap shop/item-01 in b/x.yaml; ConfigMap shop/item-02 in b/y.yaml; " +
+				`correct them, or confirm with "plumb confirm argocd/shop --revision 222222222222"`},
+		}},
 		"alone": {"a namespace in which nothing else is goes", func(in *gate.Prunes) {
 			in.Leftovers, in.Collateral = []plan.Leftover{space}, []gate.Collateral{{Of: namespace}}
 		}, 0, nil},

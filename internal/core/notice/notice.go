@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
-	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 )
@@ -121,7 +120,7 @@ func objects(keys []object.Key) string {
 func holds(out app.Outcome) []Notice {
 	var list []Notice
 	for _, p := range out.Problems {
-		if p.Reason == condition.PruneHeld || p.Reason == condition.CollateralHeld {
+		if p.Reason.Holds() {
 			list = append(list, Notice{PruneHeld, p.Message})
 		}
 	}

@@ -72,7 +72,7 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 func conditions(old []v1alpha1.ApplicationCondition, out app.Outcome, at metav1.Time) []v1alpha1.ApplicationCondition {
 	var list []v1alpha1.ApplicationCondition
 	for _, c := range old {
-		if !out.Guarded && (c.Type == conditionPruneHeld || c.Type == conditionCollateralHeld) {
+		if !out.Guarded && slices.Contains(heldTypes, c.Type) {
 			list = append(list, c)
 		}
 	}
@@ -93,13 +93,16 @@ func conditions(old []v1alpha1.ApplicationCondition, out app.Outcome, at metav1.
 const (
 	conditionPruneHeld      v1alpha1.ConditionType = "PruneHeldWarning"
 	conditionCollateralHeld v1alpha1.ConditionType = "CollateralHeldWarning"
+	conditionMoveHeld       v1alpha1.ConditionType = "MoveHeldWarning"
 )
+
+var heldTypes = []v1alpha1.ConditionType{conditionPruneHeld, conditionCollateralHeld, conditionMoveHeld}
 
 // HeldPrunes returns why deletions of an Application wait for a person.
 func HeldPrunes(a *v1alpha1.Application) []string {
 	var texts []string
 	for _, c := range a.Status.Conditions {
-		if c.Type == conditionPruneHeld || c.Type == conditionCollateralHeld {
+		if slices.Contains(heldTypes, c.Type) {
 			texts = append(texts, c.Message)
 		}
 	}
@@ -120,6 +123,8 @@ func conditionType(r condition.Reason) v1alpha1.ConditionType {
 		return conditionPruneHeld
 	case condition.CollateralHeld:
 		return conditionCollateralHeld
+	case condition.MoveHeld:
+		return conditionMoveHeld
 	case condition.SharedObject:
 		return v1alpha1.ConditionSharedResourceWarning
 	case condition.RepeatedObject:

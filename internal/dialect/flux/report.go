@@ -161,6 +161,7 @@ const (
 	conditionPruneHeld = "PruneHeld"
 	reasonTooMany      = "TooMany"
 	reasonCollateral   = "Collateral"
+	reasonMove         = "Move"
 )
 
 func reportHeld(list *conditionList, problems []condition.Problem) {
@@ -171,8 +172,10 @@ func reportHeld(list *conditionList, problems []condition.Problem) {
 			reason = reasonTooMany
 		case p.Reason == condition.CollateralHeld && reason == "":
 			reason = reasonCollateral
+		case p.Reason == condition.MoveHeld && reason == "":
+			reason = reasonMove
 		}
-		if p.Reason == condition.PruneHeld || p.Reason == condition.CollateralHeld {
+		if p.Reason.Holds() {
 			texts = append(texts, p.Message)
 		}
 	}

@@ -35,6 +35,7 @@ type comparison struct {
 	images    []string
 	invalid   []error             // objects that the API server would refuse whatever is live
 	holds     []condition.Problem // why leftovers stay until a person confirms
+	awaited   int                 // applications that had yet to say what they declare
 	drifted   int                 // objects in sync that others changed since the last time
 }
 
@@ -64,6 +65,9 @@ func (s *session) compareAll(ctx context.Context, c *comparison) error {
 		}
 	}
 	s.addNamespace(c)
+	if len(owned) > 0 {
+		c.awaited = s.roll.others(s.app.ID, s.now) // before looking at what others claim
+	}
 	for _, entry := range owned {
 		s.leftover(c, entry, served)
 	}

@@ -28,13 +28,16 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 	if err != nil {
 		s.fail(err, condition.RenderFailed)
 		s.holdLast(ctx)
+		s.mentions(ctx, rev)
 		return
 	}
 	found, err := s.compare(ctx, items)
 	if err != nil {
 		s.fail(err, condition.CompareFailed)
+		s.claimItems(items)
 		return
 	}
+	s.mute.heard(s.app.ID)
 	s.assess(ctx, found)
 	verdict := s.decide(ctx, rev)
 	s.again(verdict.After)
@@ -293,7 +296,7 @@ func (s *session) preflight(run *app.Run, found *comparison) string {
 // whether others wait for other applications.
 func (s *session) planInput(run *app.Run, found *comparison) (in plan.Input, asked []object.Key, deferred bool) {
 	leftovers, asked := s.asked(run, found.leftovers)
-	leftovers, deferred = s.deferred(run, leftovers)
+	leftovers, deferred = s.deferred(run, leftovers, found.awaited)
 	in = plan.Input{
 		Order: s.traits.Order, Leftovers: leftovers, PruneLast: s.policy.PruneLast,
 		Prune: run.Operation.Prune && (!s.policy.PruneNever || s.app.Policy.PruneNever), Only: run.Operation.Only, Adopt: s.traits.Adopts || len(run.Operation.Only) == 0,

@@ -34,6 +34,7 @@ type Reconciler struct {
 	renders  Renders
 	options  Options
 	roll     rollcall
+	mute     mutes
 
 	progress progress
 
@@ -170,6 +171,7 @@ func (r *Reconciler) forget(id app.ID) {
 	r.cluster.Release(id)
 	r.cluster.Claim(id, nil)
 	r.roll.gone(id)
+	r.mute.heard(id)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.memories, id)

@@ -64,11 +64,10 @@ func (r *Reconciler) Expect(id app.ID, revision string) {
 
 // deferred holds prunes back while other applications have yet to say what they
 // declare, for a bounded time.
-func (s *session) deferred(run *app.Run, leftovers []plan.Leftover) ([]plan.Leftover, bool) {
+func (s *session) deferred(run *app.Run, leftovers []plan.Leftover, others int) ([]plan.Leftover, bool) {
 	if len(leftovers) == 0 || !run.Operation.Prune || run.Operation.DryRun {
 		return leftovers, false
 	}
-	others := s.roll.others(s.app.ID, s.now)
 	if others == 0 || (!s.mem.patient.IsZero() && s.now.Sub(s.mem.patient) > gate.Patience) {
 		return leftovers, false
 	}
@@ -123,6 +122,7 @@ func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
 	items, err := s.render(ctx, rev)
 	s.out.Problems, s.out.Tool = problems, tool // they are told when the revision's turn has come
 	if err != nil {
+		s.mentions(ctx, rev)
 		return
 	}
 	s.ahead = make([]object.Key, 0, len(items))
@@ -134,6 +134,19 @@ func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
 		keys = append(keys, e.Key)
 	}
 	s.claim(keys)
+	s.mute.heard(s.app.ID)
+}
+
+// claimItems claims what is declared where it cannot be compared.
+func (s *session) claimItems(items []plan.Item) {
+	var keys []object.Key
+	for _, item := range items {
+		if !item.Aside {
+			keys = append(keys, item.Key())
+		}
+	}
+	s.claim(keys)
+	s.mute.heard(s.app.ID)
 }
 
 // claimAnnounced claims what the revision declares that a managed source has

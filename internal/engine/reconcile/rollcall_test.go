@@ -1,12 +1,49 @@
 package reconcile_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 )
+
+// afterwards does something when a stage of the application has ended.
+type afterwards struct {
+	reconcile.NoRecorder
+	stage string
+	do    func()
+}
+
+func (a *afterwards) Begin(ctx context.Context, id app.ID, stage string) (context.Context, func(error)) {
+	return ctx, func(error) {
+		if stage == a.stage && id == shop {
+			a.do()
+		}
+	}
+}
+
+// Another application may claim what leaves this one after this one has looked
+// at claims and before it prunes: what counts is who had answered by then.
+func TestPruneCountsAnswersBeforeItLooks(t *testing.T) {
+	w := newWorld(t, nil)
+	other := app.ID{Kind: "Application", Namespace: "argocd", Name: "other"}
+	w.push("1", configMap("a", "1")+configMap("b", "1"))
+	w.reconcile()
+	w.wrote()
+	w.options.Recorder = &afterwards{stage: "diff", do: func() {
+		w.Claim(other, []object.Key{key("ConfigMap", "b")})
+		_, _ = w.reconciler.Reconcile(t.Context(), other)
+	}}
+	w.restart()
+	w.reconciler.Expect(other, "")
+	w.push("2", configMap("a", "1"))
+	w.reconcile()
+	want(t, "what moved stays", []string(nil), w.wrote())
+}
 
 // What leaves an application may have moved to another one: it is pruned once
 // all that changed have said what they declare, or could have.

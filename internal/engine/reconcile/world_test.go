@@ -97,6 +97,7 @@ type world struct {
 	reconciler *reconcile.Reconciler
 	now        time.Time
 	next       reconcile.Next
+	options    reconcile.Options
 }
 
 func newWorld(t *testing.T, edit func(*v1alpha1.Application)) *world {
@@ -125,9 +126,11 @@ func newWorld(t *testing.T, edit func(*v1alpha1.Application)) *world {
 
 // restart forgets everything that is kept in memory.
 func (w *world) restart() {
+	opts := w.options
+	opts.Now = func() time.Time { return w.now }
 	w.reconciler = reconcile.New(
 		map[string]reconcile.Dialect{"Application": &reconcile.Applications{Client: w.client, Settings: settings}},
-		w.cluster, w.git, renders{}, reconcile.Options{Now: func() time.Time { return w.now }})
+		w.cluster, w.git, renders{}, opts)
 }
 
 // push makes text the content of a new revision.

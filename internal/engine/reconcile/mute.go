@@ -1,0 +1,68 @@
+package reconcile
+
+import (
+	"context"
+	"sync"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
+)
+
+// mutes are the applications that cannot say what they declare, with what their
+// files mention. It is safe for concurrent use.
+type mutes struct {
+	mu   sync.Mutex
+	list map[app.ID]mute
+}
+
+type mute struct {
+	source   string // app.Source.Digest
+	revision string
+	mentions gate.Mentions
+}
+
+// heard notes that an application can say what it declares, or that it is gone.
+func (m *mutes) heard(id app.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.list, id)
+}
+
+// mentions returns what others than the application mention of its leftovers.
+func (m *mutes) mentions(id app.ID, leftovers []plan.Leftover) []gate.Mention {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []gate.Mention
+	for other, mute := range m.list {
+		for _, l := range leftovers {
+			if file, ok := mute.mentions.Of(l.Entry.Key); ok && other != id {
+				found = append(found, gate.Mention{Of: l.Entry.Key, By: other, File: file})
+			}
+		}
+	}
+	return found
+}
+
+// mentions reads as mere text what does not render at a revision.
+func (s *session) mentions(ctx context.Context, rev source.Revision) {
+	m := &s.mute
+	m.mu.Lock()
+	known, ok := m.list[s.app.ID]
+	m.mu.Unlock()
+	if ok && known.revision == rev.ID && known.source == s.app.Source.Digest {
+		return
+	}
+	tree, err := s.sources.Tree(ctx, s.reader(), rev)
+	if err != nil {
+		return // what was known before stands
+	}
+	now := mute{source: s.app.Source.Digest, revision: rev.ID, mentions: gate.MentionsOf(tree, s.app.Source.Render.Path, s.app.Target.Namespace)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.list == nil {
+		m.list = map[app.ID]mute{}
+	}
+	m.list[s.app.ID] = now
+}
