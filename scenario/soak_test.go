@@ -66,6 +66,9 @@ type soak struct {
 	broken  int                 // application whose files are broken; -1: none
 	actions int
 	counts  map[string]int
+	history []string         // of this round
+	moved   map[string][]int // objects to applications, in this round
+	absent  map[int]bool     // applications that were not declared for a moment of this round
 
 	measured []measure // once nothing is killed any more
 }
@@ -78,11 +81,11 @@ type measure struct {
 
 func newSoak(t *testing.T, random *rand.Rand) *soak {
 	t.Helper()
-	w, err := newWorld(0, []string{"-faults", "-prune-limit", "100%", "-profile", "-poll", "2s", "-log-level", "warn", "-watch-silence", "10s"})
+	w, err := newWorld(0, []string{"-faults", "-prune-limit", "100%", "-profile", "-poll", "2s", "-watch-silence", "10s"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &soak{t: t, random: random, world: w, tree: t.TempDir(), uids: map[string]string{}, broken: -1, counts: map[string]int{}}
+	s := &soak{t: t, random: random, world: w, tree: t.TempDir(), uids: map[string]string{}, broken: -1, counts: map[string]int{}, moved: map[string][]int{}, absent: map[int]bool{}}
 	t.Cleanup(func() {
 		text, _ := os.ReadFile(w.path("plumbd.log"))
 		if err := w.close(); err != nil {
@@ -143,10 +146,16 @@ func (s *soak) act() {
 	for _, thing := range things {
 		if n -= thing.weight; n < 0 {
 			s.counts[thing.name]++
+			s.note("%s", thing.name)
 			thing.do()
 			return
 		}
 	}
+}
+
+// note keeps what is done, for whoever has to explain the end of the round.
+func (s *soak) note(format string, args ...any) {
+	s.history = append(s.history, time.Now().UTC().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 // commit changes, adds and removes objects of up to three applications.
@@ -176,6 +185,8 @@ func (s *soak) move() {
 	if name := s.object(from); name != "" && from != to {
 		s.apps[to][name] = s.apps[from][name]
 		delete(s.apps[from], name)
+		s.moved[name] = append(s.moved[name], to)
+		s.note("%s moves from app-%d to app-%d", name, from, to)
 		s.push(false)
 	}
 }
@@ -183,6 +194,7 @@ func (s *soak) move() {
 // breakFiles commits something that does not render; the next commit mends it.
 func (s *soak) breakFiles() {
 	s.broken = s.pick()
+	s.note("app-%d is broken", s.broken)
 	s.push(false)
 	s.broken = -1
 }
@@ -211,7 +223,7 @@ func (s *soak) push(first bool) {
 			}
 		}
 		if s.broken == i {
-			if err := os.WriteFile(filepath.Join(dir, "broken.yaml"), []byte("kind: ConfigMap\nmetadata: [\n"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "broken.yaml"), []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: [\n"), 0o644); err != nil {
 				s.t.Fatal(err)
 			}
 		}
@@ -251,6 +263,7 @@ func (s *soak) apiFault() {
 		{mode: "gone", verb: "watch", times: 6}, {mode: "closed", every: 5}, {mode: "unavailable", group: "apps"}, {mode: "401", verb: "watch", times: 4},
 	}
 	f := kinds[s.random.IntN(len(kinds))]
+	s.note("%s %s every %d", f.mode, f.verb, f.every)
 	s.world.proxy.begin(&f)
 	s.act()
 	s.moment()

@@ -80,11 +80,14 @@ func (s *soak) redeclare() {
 	if isFlux(i) {
 		return // a Kustomization takes its objects along
 	}
+	s.absent[i] = true
+	s.note("app-%d goes", i)
 	err := s.world.client.Resource(soakArgo).Namespace("argocd").Delete(context.Background(), fmt.Sprintf("app-%d", i), metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		s.t.Fatal(err)
 	}
 	s.moment()
+	s.note("app-%d is back", i)
 	s.declareOne(i)
 }
 
@@ -119,6 +122,7 @@ func (s *soak) remove() {
 func (s *soak) settle() {
 	s.world.proxy.end()
 	s.next++
+	s.note("settle")
 	s.push(false)
 	err := within(2*deadline, func() error {
 		if err := s.difference(); err != nil {
@@ -132,6 +136,7 @@ func (s *soak) settle() {
 		return
 	}
 	s.same()
+	s.history, s.moved, s.absent = nil, map[string][]int{}, map[int]bool{}
 	s.weigh()
 }
 
@@ -195,11 +200,28 @@ func (s *soak) same() {
 	}
 	for i := range list.Items {
 		name, uid := list.Items[i].GetName(), string(list.Items[i].GetUID())
-		if before := s.uids[name]; before != "" && before != uid {
-			s.t.Errorf("%s was deleted and made anew although it was declared all the time", name)
+		// What moves to an application that is not declared is declared by nobody.
+		homeless := slices.ContainsFunc(s.moved[name], func(to int) bool { return s.absent[to] })
+		if before := s.uids[name]; before != "" && before != uid && !homeless {
+			s.t.Errorf("%s was deleted and made anew although it was declared all the time:\n%s", name, s.story(name))
 		}
 		s.uids[name] = uid
 	}
+}
+
+// story is what was done in this round, and what plumbd did to an object.
+func (s *soak) story(name string) string {
+	var b strings.Builder
+	for _, line := range s.history {
+		fmt.Fprintln(&b, line)
+	}
+	text, _ := os.ReadFile(s.world.path("audit.log"))
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, `"name":"`+name+`"`) && !strings.Contains(line, `"verb":"get"`) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // weigh measures plumbd, once it is not killed any more and long enough after
