@@ -6,8 +6,27 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 )
 
-// Patience is how long prunes wait for other applications to say what they declare.
+// Patience is how long prunes of one application wait for others to say what they
+// declare.
 const Patience = 15 * time.Second
+
+// Wait is how long the prunes of one application have waited. The zero value is
+// that they have not.
+type Wait struct {
+	looked time.Time
+	spent  time.Duration
+}
+
+// Over counts the time since the last look and reports whether it was long enough.
+// Of each pause between two looks a second counts at most: while the engine could
+// do nothing, as when the API server was away, others could not answer either.
+func (w *Wait) Over(now time.Time) bool {
+	if !w.looked.IsZero() {
+		w.spent += max(0, min(now.Sub(w.looked), time.Second))
+	}
+	w.looked = now
+	return w.spent >= Patience
+}
 
 // RollCall knows which applications have yet to say what they declare: all of
 // them after a start, and those that a revision or their user changed. An object
@@ -23,7 +42,6 @@ type RollCall struct {
 type question struct {
 	asked    Asked
 	revision string // of which; empty: of any
-	since    time.Time
 }
 
 // Asked counts how often an application was asked since it answered last.
@@ -34,14 +52,11 @@ type Asked struct {
 
 // Expect asks an application what it declares at a revision (empty: at any). Ask
 // all that changed before the first of them acts.
-func (r *RollCall) Expect(id app.ID, revision string, now time.Time) {
+func (r *RollCall) Expect(id app.ID, revision string) {
 	if r.open == nil {
 		r.open = map[app.ID]question{}
 	}
-	q, open := r.open[id]
-	if !open || (revision != "" && revision != q.revision) {
-		q.since = now
-	}
+	q := r.open[id]
 	if revision != "" {
 		q.revision = revision
 	}
@@ -75,15 +90,11 @@ func (r *RollCall) Answered(id app.ID, revision string, asked Asked) {
 // Gone strikes an application off.
 func (r *RollCall) Gone(id app.ID) { delete(r.open, id) }
 
-// Others counts the applications but one whose answer is not there yet and may
-// still be waited for: one that cannot answer holds up nobody for longer than
-// Patience.
-func (r *RollCall) Others(id app.ID, now time.Time) int {
-	n := 0
-	for other, q := range r.open {
-		if other != id && now.Sub(q.since) < Patience {
-			n++
-		}
+// Others counts the applications but one whose answer is not there yet.
+func (r *RollCall) Others(id app.ID) int {
+	n := len(r.open)
+	if _, open := r.open[id]; open {
+		n--
 	}
 	return n
 }

@@ -66,7 +66,7 @@ func (s *session) compareAll(ctx context.Context, c *comparison) error {
 	}
 	s.addNamespace(c)
 	if len(owned) > 0 {
-		c.awaited = s.roll.others(s.app.ID, s.now) // before looking at what others claim
+		c.awaited = s.roll.others(s.app.ID) // before looking at what others claim
 	}
 	for _, entry := range owned {
 		s.leftover(c, entry, served)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/pulse"
 	"github.com/plumbline-dev/plumbline/internal/core/shard"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
@@ -45,6 +48,7 @@ type Controller struct {
 	moves   []*arrival                 // whose arrivals have not been read yet
 	reader  client.Reader              // of the declarations
 	began   sync.Once                  // the first reconcile
+	lull    pulse.Lull                 // to report what nobody is in a hurry for
 }
 
 // trailPause is the time between two applications that are told of a revision
@@ -68,6 +72,7 @@ func (c *Controller) Enqueue(id app.ID) {
 		c.waiting = append(c.waiting, id)
 		return
 	}
+	c.lull.Asked(id)
 	c.queue.Add(id)
 }
 
@@ -188,12 +193,9 @@ func (c *Controller) Announced(ctx context.Context, news refresh.News) {
 	for _, id := range ids {
 		c.reconciler.Expect(id, news.Revision.ID)
 	}
-	if news.Revision.ID == "" {
-		return
-	}
 	time.AfterFunc(overdue, func() {
 		for _, id := range ids {
-			if c.reconciler.roll.wanted(id) == news.Revision.ID {
+			if c.reconciler.roll.asked(id) != (gate.Asked{}) {
 				c.Enqueue(id)
 			}
 		}
@@ -206,6 +208,10 @@ const overdue = 5 * time.Second
 
 func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, error) {
 	c.began.Do(func() { c.expectAll(ctx) })
+	if c.early(id) {
+		return ctrl.Result{}, nil
+	}
+	defer c.work(id)()
 	cause := c.caused(id)
 	work, end, err := c.begin(ctx, id)
 	switch {
@@ -226,6 +232,7 @@ func (c *Controller) reconcile(ctx context.Context, id app.ID) (ctrl.Result, err
 	case err != nil && ctx.Err() != nil:
 		return ctrl.Result{}, nil //nolint:nilerr // shutting down
 	case next.Quiet:
+		c.hush(id)
 		return ctrl.Result{RequeueAfter: time.Millisecond, Priority: new(quiet)}, nil
 	}
 	return ctrl.Result{RequeueAfter: next.After, Priority: new(normal)}, err
@@ -237,11 +244,55 @@ const (
 	quiet  = -10
 )
 
-// Busy reports whether more applications wait than there are workers.
+// hush notes that an application is queued only to report.
+func (c *Controller) hush(id app.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lull.Hush(id)
+}
+
+// early reports whether an application has only to report, and others are at work:
+// it is queued again when they are not.
+func (c *Controller) early(id app.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	early, first := c.lull.Early(id)
+	if first {
+		time.AfterFunc(pulse.LullLimit, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.release(true)
+		})
+	}
+	return early
+}
+
+// work notes that a reconcile begins; the function ends it.
+func (c *Controller) work(id app.ID) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lull.Begin(id)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.lull.End(id)
+		c.release(false)
+	}
+}
+
+// release queues what was early, if its time has come; c.mu is held.
+func (c *Controller) release(over bool) {
+	if over || c.queue.Len() == 0 {
+		c.queue.(priorityqueue.PriorityQueue[app.ID]).AddWithOpts(priorityqueue.AddOpts{Priority: new(quiet)}, c.lull.Release(over)...)
+	}
+}
+
+// Busy reports whether more applications have something to do, and not only to
+// report, than there are workers.
 func (c *Controller) Busy() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.queue != nil && c.queue.Len() > c.workers
+	return c.queue != nil && c.lull.Busy(c.queue.Len(), c.workers)
 }
 
 // applicationEvents passes on what a person or a tool changed, and not our own
@@ -255,14 +306,14 @@ func (c *Controller) applicationEvents() handler.TypedEventHandler[*v1alpha1.App
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*v1alpha1.Application], q queue) {
 			q.Add(argo.IDOf(e.Object))
 		},
-		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*v1alpha1.Application], q queue) {
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*v1alpha1.Application], _ queue) {
 			old, now := e.ObjectOld, e.ObjectNew
 			if old.Generation != now.Generation && !reflect.DeepEqual(old.Spec, now.Spec) {
 				c.reconciler.Expect(argo.IDOf(now), "")
 			}
 			if !reflect.DeepEqual(old.Annotations, now.Annotations) || !old.DeletionTimestamp.Equal(now.DeletionTimestamp) ||
 				!reflect.DeepEqual(old.Operation, now.Operation) || !reflect.DeepEqual(old.Spec, now.Spec) || terminated(now) != terminated(old) {
-				q.Add(argo.IDOf(now))
+				c.Enqueue(argo.IDOf(now))
 			}
 		},
 	}
@@ -295,19 +346,19 @@ func (c *Controller) kustomizationEvents() handler.TypedEventHandler[*kustomizev
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*kustomizev1.Kustomization], q queue) {
 			q.Add(flux.IDOf(e.Object))
 		},
-		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*kustomizev1.Kustomization], q queue) {
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[*kustomizev1.Kustomization], _ queue) {
 			old, now := e.ObjectOld, e.ObjectNew
 			if old.Generation != now.Generation {
 				c.reconciler.Expect(flux.IDOf(now), "")
 			}
 			if old.Generation != now.Generation || !reflect.DeepEqual(old.Annotations, now.Annotations) || !old.DeletionTimestamp.Equal(now.DeletionTimestamp) {
-				q.Add(flux.IDOf(now))
+				c.Enqueue(flux.IDOf(now))
 			}
 			if reflect.DeepEqual(old.Status, now.Status) {
 				return
 			}
 			for _, id := range c.kustomizations(ctx, func(k *kustomizev1.Kustomization) bool { return flux.DependsOn(k, now.Namespace, now.Name) }) {
-				q.Add(id)
+				c.Enqueue(id)
 			}
 		},
 	}

@@ -227,6 +227,10 @@ func TestAnnounced(t *testing.T) {
 		want(t, "what it declares is claimed", []app.ID{appsID}, f.Claimed(key("ConfigMap", "b")))
 		want(t, "beside what is applied", []app.ID{appsID}, f.Claimed(key("ConfigMap", "a")))
 	}
+	delete(f.git.files, f.git.seen.Revision.ID)
+	f.reconciler.Expect(appsID, f.git.seen.Revision.ID)
+	f.reconcile()
+	want(t, "also while it cannot be read", []app.ID{appsID}, f.Claimed(key("ConfigMap", "b")))
 	f.stored("2", shopMap("b", "1"))
 	f.reconcile()
 	want(t, "its turn comes", []string{"apply ConfigMap shop/b", "delete ConfigMap shop/a"}, f.wrote())

@@ -39,7 +39,7 @@ func (s *session) guard(ctx context.Context, c *comparison) {
 	}
 	if !gate.Confirms(in.Confirmed, in.Revision) {
 		in.Collateral = s.collateral(ctx, c.leftovers)
-		if in.Mentions = s.mute.mentions(s.app.ID, c.leftovers); len(in.Mentions) > 0 {
+		if in.Mentions = s.mute.mentions(s.app, c.leftovers); len(in.Mentions) > 0 {
 			s.again(recount)
 		}
 	}

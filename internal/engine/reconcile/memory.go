@@ -7,6 +7,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
@@ -23,12 +24,13 @@ type memory struct {
 	unread time.Time    // since when its source is not known to be read
 	held   atomic.Int64 // objects whose deletion a guard holds
 
-	announced string // revision that its managed source has read and did not show when last looked at; empty: none
+	announced string       // revision that its managed source has read and did not show when last looked at; empty: none
+	ahead     []object.Key // what that revision declares, when last known
 
-	patient time.Time           // since when prunes wait for other applications; zero: they do not
+	patient gate.Wait           // of prunes, for other applications
 	foreign map[object.Key]bool // claimed without being declared; guarded by Reconciler.mu
 
-	owed      bool             // a good outcome that waits for a quieter moment to be reported
+	owed      time.Time        // since when a good outcome waits for a quieter moment to be reported
 	inventory object.Inventory // of that outcome
 
 	notices notice.Memory // what users were told
@@ -54,7 +56,7 @@ func newMemory() *memory { return &memory{items: map[object.Key]*standing{}} }
 // unless a later run has not been reported yet.
 func (m *memory) lastRun(stored *app.Run) *app.Run {
 	switch {
-	case stored == nil, m.owed && m.run != nil && !m.run.StartedAt.Before(stored.StartedAt):
+	case stored == nil, !m.owed.IsZero() && m.run != nil && !m.run.StartedAt.Before(stored.StartedAt):
 		return m.run
 	case m.run != nil && m.run.StartedAt.Equal(stored.StartedAt) && m.run.Phase == stored.Phase:
 		stored.Revision.Name = m.run.Revision.Name

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
@@ -19,6 +20,7 @@ type mutes struct {
 
 type mute struct {
 	source   string // app.Source.Digest
+	url      string // of the repository
 	revision string
 	mentions gate.Mentions
 }
@@ -30,14 +32,18 @@ func (m *mutes) heard(id app.ID) {
 	delete(m.list, id)
 }
 
-// mentions returns what others than the application mention of its leftovers.
-func (m *mutes) mentions(id app.ID, leftovers []plan.Leftover) []gate.Mention {
+// mentions returns what others out of the repository of an application mention of
+// its leftovers.
+func (m *mutes) mentions(of app.Application, leftovers []plan.Leftover) []gate.Mention {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var found []gate.Mention
 	for other, mute := range m.list {
+		if other == of.ID || mute.url != source.NormalizeURL(of.Source.URL) {
+			continue
+		}
 		for _, l := range leftovers {
-			if file, ok := mute.mentions.Of(l.Entry.Key); ok && other != id {
+			if file, ok := mute.mentions.Of(l.Entry.Key); ok {
 				found = append(found, gate.Mention{Of: l.Entry.Key, By: other, File: file})
 			}
 		}
@@ -45,7 +51,8 @@ func (m *mutes) mentions(id app.ID, leftovers []plan.Leftover) []gate.Mention {
 	return found
 }
 
-// mentions reads as mere text what does not render at a revision.
+// mentions reads as mere text what does not render at a revision. Where that
+// cannot be read either, it is not said yet what the application declares.
 func (s *session) mentions(ctx context.Context, rev source.Revision) {
 	m := &s.mute
 	m.mu.Lock()
@@ -56,9 +63,14 @@ func (s *session) mentions(ctx context.Context, rev source.Revision) {
 	}
 	tree, err := s.sources.Tree(ctx, s.reader(), rev)
 	if err != nil {
-		return // what was known before stands
+		s.unsaid = true // what was known before stands
+		s.again(10 * time.Second)
+		return
 	}
-	now := mute{source: s.app.Source.Digest, revision: rev.ID, mentions: gate.MentionsOf(tree, s.app.Source.Render.Path, s.app.Target.Namespace)}
+	now := mute{
+		source: s.app.Source.Digest, url: source.NormalizeURL(s.app.Source.URL), revision: rev.ID,
+		mentions: gate.MentionsOf(tree, s.app.Source.Render.Path, s.app.Target.Namespace),
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.list == nil {

@@ -142,6 +142,7 @@ func (s *session) begin(v gate.Verdict, rev source.Revision) *app.Run {
 	var run *app.Run
 	switch {
 	case v.Start != nil:
+		s.mem.patient = gate.Wait{}
 		run = s.start(*v.Start)
 		s.out.Answers = v.Start == s.app.Request
 	case v.Resume:
@@ -217,7 +218,7 @@ func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, fo
 			return found, nil
 		}
 		if wave == nil {
-			s.mem.patient = time.Time{}
+			s.mem.patient = gate.Wait{}
 			s.record(run, found, p)
 			s.finish(run, app.Succeeded, "successfully synced (all tasks run)")
 			return found, nil

@@ -142,12 +142,16 @@ func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, er
 	if !report {
 		return Next{After: out.Again}, answer{}, nil
 	}
-	known.revision = s.compared
+	known.revision, known.known = s.compared, !s.unsaid
 	s.tell()
-	if mem.owed = !mem.owed && r.options.Busy() && s.canWait(); mem.owed { // put off once, not again
+	if r.options.Busy() && s.canWait() && (mem.owed.IsZero() || s.now.Sub(mem.owed) < longestDebt) {
+		if mem.owed.IsZero() {
+			mem.owed = s.now
+		}
 		mem.inventory = out.Inventory
 		return Next{Quiet: true}, known, nil
 	}
+	mem.owed = time.Time{}
 	reportCtx, end := r.stage(ctx, id, "report")
 	err = subject.Report(reportCtx, out, s.now)
 	end(err)
@@ -156,6 +160,9 @@ func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, er
 	}
 	return Next{After: out.Again}, known, err
 }
+
+// longestDebt is for how long a good outcome is put off at most.
+const longestDebt = 30 * time.Second
 
 // canWait reports whether the outcome is nothing but good news, which may be
 // told when the API server has less to do. Ownership must be provable without
@@ -215,6 +222,7 @@ type session struct {
 	did notice.Did
 
 	ahead     []object.Key                               // what is declared at a revision whose turn has not come
+	unsaid    bool                                       // it could not be found out what is declared
 	compared  string                                     // id of the revision whose objects were claimed; empty: none
 	rendering render.Request                             // as it was rendered
 	digest    string                                     // of the manifests
@@ -228,7 +236,7 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 	s.out.Applied = s.app.State.Applied
 	s.did.Applied = s.app.State.Applied
 	s.out.Inventory = s.app.State.Inventory
-	if s.mem.owed {
+	if !s.mem.owed.IsZero() {
 		s.out.Inventory = s.out.Inventory.Union(s.mem.inventory)
 	}
 	if s.app.Deletion != nil {

@@ -47,10 +47,10 @@ func (r *rollcall) gone(id app.ID) {
 	r.call.Gone(id)
 }
 
-func (r *rollcall) others(id app.ID, now time.Time) int {
+func (r *rollcall) others(id app.ID) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.call.Others(id, now)
+	return r.call.Others(id)
 }
 
 // Expect says that what an application declares may have changed, with a
@@ -59,7 +59,7 @@ func (r *rollcall) others(id app.ID, now time.Time) int {
 func (r *Reconciler) Expect(id app.ID, revision string) {
 	r.roll.mu.Lock()
 	defer r.roll.mu.Unlock()
-	r.roll.call.Expect(id, revision, r.options.Now())
+	r.roll.call.Expect(id, revision)
 }
 
 // deferred holds prunes back while other applications have yet to say what they
@@ -68,7 +68,7 @@ func (s *session) deferred(run *app.Run, leftovers []plan.Leftover, others int) 
 	if len(leftovers) == 0 || !run.Operation.Prune || run.Operation.DryRun {
 		return leftovers, false
 	}
-	if others == 0 || (!s.mem.patient.IsZero() && s.now.Sub(s.mem.patient) > gate.Patience) {
+	if others == 0 || s.mem.patient.Over(s.now) {
 		return leftovers, false
 	}
 	out, waits := make([]plan.Leftover, len(leftovers)), false
@@ -77,9 +77,6 @@ func (s *session) deferred(run *app.Run, leftovers []plan.Leftover, others int) 
 			l.Held, waits = fmt.Sprintf("waiting for what %d other applications declare now", others), true
 		}
 		out[i] = l
-	}
-	if waits && s.mem.patient.IsZero() {
-		s.mem.patient = s.now
 	}
 	return out, waits
 }
@@ -122,6 +119,7 @@ func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
 	items, err := s.render(ctx, rev)
 	s.out.Problems, s.out.Tool = problems, tool // they are told when the revision's turn has come
 	if err != nil {
+		s.ahead = s.mem.ahead // what was claimed before stands
 		s.mentions(ctx, rev)
 		return
 	}
@@ -129,6 +127,7 @@ func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
 	for _, item := range items {
 		s.ahead = append(s.ahead, item.Key())
 	}
+	s.mem.ahead = s.ahead
 	keys := make([]object.Key, 0, len(s.out.Inventory))
 	for _, e := range s.out.Inventory {
 		keys = append(keys, e.Key)
@@ -160,7 +159,7 @@ func (s *session) claimAnnounced(ctx context.Context, rev source.Revision) sourc
 		s.mem.announced = wanted
 	}
 	if s.mem.announced == "" || s.mem.announced == rev.ID {
-		s.mem.announced = ""
+		s.mem.announced, s.mem.ahead = "", nil
 		return rev
 	}
 	ahead := source.Revision{Name: rev.Name, ID: s.mem.announced}
