@@ -9,8 +9,6 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 	"github.com/plumbline-dev/plumbline/internal/front/hook"
 )
@@ -40,7 +38,7 @@ func newHTTPServer(w *wiring, poller *refresh.Poller) *httpServer {
 	pushed = w.traced(pushed)
 	mux.Handle("/hook/git", pushed)
 	mux.Handle("/api/webhook", pushed)
-	mux.Handle("/metrics", promhttp.HandlerFor(w.counters.gatherer(), promhttp.HandlerOpts{DisableCompression: true})) // a compressor holds more than a megabyte
+	mux.Handle("/metrics", w.counters.handler())
 	mux.HandleFunc("/healthz", w.health.live)
 	mux.HandleFunc("/readyz", w.health.ready)
 	if w.cfg.profile {

@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -26,6 +27,7 @@ import (
 // counters are the server's metrics.
 type counters struct {
 	registry *prometheus.Registry
+	process  *prometheus.Registry // what the runtime and the system count
 	requests *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
 	steps    *prometheus.CounterVec
@@ -37,6 +39,7 @@ type counters struct {
 func newCounters() *counters {
 	c := &counters{
 		registry: prometheus.NewRegistry(),
+		process:  prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "plumb_api_requests_total", Help: "Requests to API servers by verb, resource and status code.",
 		}, []string{"verb", "resource", "code"}),
@@ -57,8 +60,12 @@ func newCounters() *counters {
 			Name: "plumb_watch_interruptions_total", Help: "Watches of target objects that failed or ended before their time, by kind.",
 		}, []string{"kind"}),
 	}
-	c.registry.MustRegister(c.requests, c.stages, c.steps, c.found, c.repaired, c.broken,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	c.registry.MustRegister(c.requests, c.stages, c.steps, c.found, c.repaired, c.broken)
+	runtime := []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
+	c.process.MustRegister(runtime...)
+	for _, twice := range runtime { // the controllers' library counts the same
+		metrics.Registry.Unregister(twice)
+	}
 	return c
 }
 
@@ -156,20 +163,36 @@ func (c *counters) shared(part *share.Share, owned func() float64) {
 	})
 }
 
-// gatherer returns our metrics with those of the queues, which the controllers'
-// library counts.
-func (c *counters) gatherer() prometheus.Gatherer {
-	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		ours, err := c.registry.Gather()
-		theirs, other := metrics.Registry.Gather()
-		for _, f := range theirs {
-			if strings.HasPrefix(f.GetName(), "workqueue_") {
-				ours = append(ours, f)
-			}
-		}
-		return ours, errors.Join(err, other)
+// handler answers with our metrics, those of the queues, which the controllers'
+// library counts, and those of the process, or with the families that the
+// parameters name[] name: to ask for a few costs little.
+func (c *counters) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		opts := promhttp.HandlerOpts{DisableCompression: true} // a compressor holds more than a megabyte
+		promhttp.HandlerFor(c.gatherer(r.URL.Query()["name[]"]), opts).ServeHTTP(w, r)
 	})
 }
+
+func (c *counters) gatherer(names []string) prometheus.Gatherer {
+	wanted := func(prefixes ...string) bool {
+		return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool {
+			return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+		})
+	}
+	list := prometheus.Gatherers{c.registry}
+	if wanted("workqueue_") {
+		list = append(list, queues)
+	}
+	if wanted("go_", "process_") {
+		list = append(list, c.process)
+	}
+	return list
+}
+
+var queues = prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+	all, err := metrics.Registry.Gather()
+	return slices.DeleteFunc(all, func(f *dto.MetricFamily) bool { return !strings.HasPrefix(f.GetName(), "workqueue_") }), err
+})
 
 // Step implements reconcile.Recorder.
 func (c *counters) Step(action plan.Action, err error) {

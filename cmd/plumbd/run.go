@@ -57,6 +57,7 @@ const startTimeout = 2 * time.Minute
 func run(ctx context.Context, cfg config) error {
 	log := cfg.logger()
 	ctrl.SetLogger(logr.FromSlogHandler(quiet(log).Handler()))
+	pace()
 	restConfig, err := restConfig(cfg.kubeconfig)
 	if err != nil {
 		return err
@@ -339,7 +340,7 @@ func (w *wiring) build() error {
 	}
 	w.counters.held(reconciler)
 	w.http = newHTTPServer(w, poller)
-	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination), w.health.sample()} {
+	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination), w.health.sample(), scavenge()} {
 		if err := w.manager.Add(runnable); err != nil {
 			return err
 		}
