@@ -118,10 +118,18 @@ func (c cost) minus(before cost) cost {
 	return cost{at: c.at, dur: c.at.Sub(before.at), cpu: c.cpu - before.cpu}
 }
 
-// row prints one figure of ours beside the floor's.
-func row(name string, ours, floor cost) {
-	fmt.Printf("%-34s %9s   floor %9s   ratio %.2f   (cpu of all %.1f s, floor %.1f s, ratio %.2f)\n", name,
-		round(ours.dur), round(floor.dur), ours.dur.Seconds()/floor.dur.Seconds(), ours.cpu, floor.cpu, ours.cpu/floor.cpu)
+// row prints one figure of ours beside the mean of the floor's, which was measured
+// before and after: machines that others use, too, change their speed.
+func row(name string, ours cost, floors ...cost) {
+	var floor cost
+	var each []string
+	for _, f := range floors {
+		floor.dur += f.dur / time.Duration(len(floors))
+		floor.cpu += f.cpu / float64(len(floors))
+		each = append(each, round(f.dur).String())
+	}
+	fmt.Printf("%-34s %9s   floor %9s (%s)   ratio %.2f   (cpu of all %.1f s, floor %.1f s, ratio %.2f)\n", name,
+		round(ours.dur), round(floor.dur), strings.Join(each, ", "), ours.dur.Seconds()/floor.dur.Seconds(), ours.cpu, floor.cpu, ours.cpu/floor.cpu)
 }
 
 func round(d time.Duration) time.Duration {

@@ -21,7 +21,8 @@ const deadline = 15 * time.Minute
 type ours struct {
 	options
 	workload
-	floor   floor
+	first   phase
+	updated phase
 	dir     string
 	clone   string
 	url     string
@@ -132,21 +133,32 @@ func (u usage) writes() float64 {
 	return n
 }
 
+// phase is what a figure took, and what was used for it until all was reported.
+type phase struct {
+	took cost
+	used string
+}
+
 // since prints what was used after before.
 func (b *ours) since(before usage) error {
+	used, err := b.used(before)
+	fmt.Print(used)
+	return err
+}
+
+func (b *ours) used(before usage) (string, error) {
 	now, err := b.usage()
 	if err != nil {
-		return err
+		return "", err
 	}
-	fmt.Printf("    api requests:")
+	text := "    api requests:"
 	for _, verb := range []string{"get", "list", "watch", "apply", "patch", "create", "update", "put", "post", "delete"} {
 		if n := now.counters.sum("plumb_api_requests_total", "verb="+verb) - before.counters.sum("plumb_api_requests_total", "verb="+verb); n > 0 {
-			fmt.Printf(" %s %.0f", verb, n)
+			text += fmt.Sprintf(" %s %.0f", verb, n)
 		}
 	}
 	pid := b.plumbd.cmd.Process.Pid
-	fmt.Printf("; cpu %.2f s; memory %.0f MiB now, %.0f MiB peak\n", now.cpu-before.cpu, memory(pid, "VmRSS"), memory(pid, "VmHWM"))
-	return nil
+	return text + fmt.Sprintf("; cpu %.2f s; memory %.0f MiB now, %.0f MiB peak\n", now.cpu-before.cpu, memory(pid, "VmRSS"), memory(pid, "VmHWM")), nil
 }
 
 // counter adds up the counters of a name whose labels contain every text.

@@ -31,7 +31,7 @@ func measureRepositories(ctx context.Context, o options, dir string) error {
 		return err
 	}
 	defer b.stop()
-	b.workload, b.floor = w, f
+	b.workload = w
 	if err := b.repository(); err != nil {
 		return err
 	}
