@@ -231,16 +231,29 @@ func (s *story) awaitWrites(name, count string) error {
 	}
 }
 
-// idle DURATION watches that long and checks that plumbd asks the API server for
-// nothing, replicas for nothing but their Leases. It is the one command that waits for time.
+// idle [-soon] DURATION watches that long and checks that plumbd asks the API server
+// for nothing, replicas for nothing but their Leases; with -soon there has to be such
+// a time before the deadline. It is the one command that waits for time.
 func (s *story) idle(c *call) error {
-	if err := c.want(1, 1, "idle DURATION"); err != nil {
+	soon := len(c.args) > 0 && c.args[0] == "-soon"
+	if soon {
+		c.args = c.args[1:]
+	}
+	if err := c.want(1, 1, "idle [-soon] DURATION"); err != nil {
 		return err
 	}
 	d, err := time.ParseDuration(c.args[0])
 	if err != nil {
 		return err
 	}
+	if soon {
+		return within(deadline, func() error { return s.requestsIn(d) })
+	}
+	return s.requestsIn(d)
+}
+
+// requestsIn fails if there are requests within the duration.
+func (s *story) requestsIn(d time.Duration) error {
 	w, err := s.in()
 	if err != nil {
 		return err
