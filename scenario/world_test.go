@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -120,8 +121,14 @@ func (w *world) kubeconfig() string {
 	return w.path("kubeconfig")
 }
 
+// freeAddress returns an address to listen at later, and again after a restart. It
+// is of a loopback host that nobody else uses where the system has more than one:
+// on 127.0.0.1 an outgoing connection may take the port meanwhile.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250)))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		return "", err
 	}
