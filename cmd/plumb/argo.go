@@ -64,7 +64,6 @@ func (d argoDialect) Declare(obj *unstructured.Unstructured, _ []*unstructured.U
 		PruneWave:     argo.PruneWave,
 		IgnoresExtra:  argo.IgnoresExtra,
 		IgnoresHealth: argo.IgnoresHealth,
-		IgnoredFields: func(key object.Key) []string { return argo.IgnoredFields(a.Spec.IgnoreDifferences, key) },
 	}, nil
 }
 

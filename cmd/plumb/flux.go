@@ -75,7 +75,6 @@ func (fluxDialect) Declare(obj *unstructured.Unstructured, others []*unstructure
 		PruneWave:     func(live *unstructured.Unstructured) (int, bool) { return plan.Stage(object.KeyOf(live)), false },
 		IgnoresExtra:  func(*unstructured.Unstructured) bool { return !k.Spec.Prune },
 		IgnoresHealth: func(*unstructured.Unstructured) bool { return false },
-		IgnoredFields: func(object.Key) []string { return nil },
 	}, nil
 }
 

@@ -43,6 +43,7 @@ type Application struct {
 	Target     Destination
 	Project    string // empty: the dialect has no projects
 	Policy     Policy
+	Ignores    Ignores // what does not count as a difference
 
 	Request   *Operation // what the user asked to run now; nil: nothing
 	Refresh   string     // a token that asks for one more look; empty: none

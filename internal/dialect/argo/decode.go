@@ -47,10 +47,13 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 	out.Confirmed = a.Annotations[app.ConfirmAnnotation]
 	out.Approved, _ = time.Parse(time.RFC3339, a.Annotations[approvedAnnotation])
 	for _, rule := range a.Spec.IgnoreDifferences {
-		if len(rule.JQPathExpressions) > 0 || len(rule.ManagedFieldsManagers) > 0 {
-			report(condition.NotSupported, "spec.ignoreDifferences: jqPathExpressions and managedFieldsManagers are not supported by this version; use jsonPointers")
+		if len(rule.JQPathExpressions) > 0 {
+			report(condition.NotSupported, "spec.ignoreDifferences: jqPathExpressions are not supported by this version; use jsonPointers or managedFieldsManagers")
 			break
 		}
+		out.Ignores = append(out.Ignores, app.Ignore{
+			Group: rule.Group, Kind: rule.Kind, Namespace: rule.Namespace, Name: rule.Name, Fields: rule.JSONPointers, Managers: rule.ManagedFieldsManagers,
+		})
 	}
 	if sp := a.Spec.SyncPolicy; sp != nil && options(sp.SyncOptions).has("RespectIgnoreDifferences=true") {
 		report(condition.NotSupported, "sync option RespectIgnoreDifferences=true is not supported by this version")

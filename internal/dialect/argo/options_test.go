@@ -53,9 +53,6 @@ func TestRefusedFields(t *testing.T) {
 		"jq": {"spec.ignoreDifferences", condition.NotSupported, func(a *v1alpha1.Application) {
 			a.Spec.IgnoreDifferences = []v1alpha1.IgnoreDifference{{JQPathExpressions: []string{".spec"}}}
 		}},
-		"managers": {"spec.ignoreDifferences", condition.NotSupported, func(a *v1alpha1.Application) {
-			a.Spec.IgnoreDifferences = []v1alpha1.IgnoreDifference{{ManagedFieldsManagers: []string{"x"}}}
-		}},
 		"respect": {"sync option RespectIgnoreDifferences=true", condition.NotSupported, func(a *v1alpha1.Application) {
 			a.Spec.SyncPolicy = &v1alpha1.SyncPolicy{SyncOptions: []string{"RespectIgnoreDifferences=true"}}
 		}},

@@ -5,10 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gobwas/glob"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
@@ -186,22 +184,4 @@ func IgnoresExtra(live *unstructured.Unstructured) bool {
 // IgnoresHealth reports whether an object's health does not count.
 func IgnoresHealth(obj *unstructured.Unstructured) bool {
 	return obj.GetAnnotations()[healthAnnotation] == "true"
-}
-
-// IgnoredFields lists the JSON pointers that the application's
-// ignoreDifferences name for an object.
-func IgnoredFields(rules []v1alpha1.IgnoreDifference, key object.Key) []string {
-	var pointers []string
-	for _, r := range rules {
-		if globbed(r.Group, key.Group) && globbed(r.Kind, key.Kind) &&
-			(r.Name == "" || r.Name == key.Name) && (r.Namespace == "" || r.Namespace == key.Namespace) {
-			pointers = append(pointers, r.JSONPointers...)
-		}
-	}
-	return pointers
-}
-
-func globbed(pattern, value string) bool {
-	g, err := glob.Compile(pattern)
-	return err == nil && g.Match(value)
 }

@@ -148,10 +148,6 @@ func (a *application) IgnoresHealth(obj *unstructured.Unstructured) bool {
 	return argo.IgnoresHealth(obj)
 }
 
-func (a *application) IgnoredFields(key object.Key) []string {
-	return argo.IgnoredFields(a.obj.Spec.IgnoreDifferences, key)
-}
-
 // Report writes status, the removal of handled requests, or the finalizers in
 // one patch, and none when nothing differs.
 func (a *application) Report(ctx context.Context, out app.Outcome, now time.Time) error {

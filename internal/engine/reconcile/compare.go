@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -54,6 +55,10 @@ func (s *session) compare(ctx context.Context, items []plan.Item) (*comparison, 
 }
 
 func (s *session) compareAll(ctx context.Context, c *comparison) error {
+	if !reflect.DeepEqual(s.mem.ignores, s.app.Ignores) { // every verdict may be another one
+		clear(s.mem.items)
+		s.mem.ignores = s.app.Ignores
+	}
 	owned := s.candidates(c.items)
 	served, err := s.serve(ctx, c, owned)
 	if err != nil {
@@ -281,10 +286,8 @@ func (s *session) look(ctx context.Context, item *plan.Item, live *unstructured.
 // change computes what an apply would do, here if that can be decided and by a
 // dry run on the server otherwise.
 func (s *session) change(ctx context.Context, item *plan.Item, live *unstructured.Unstructured) (diff.Change, error) {
-	in := diff.Input{
-		Desired: item.Object, Live: live, Manager: s.traits.Manager, Takeover: s.traits.Takeover,
-		IgnoreFields: s.subject.IgnoredFields(item.Key()),
-	}
+	in := diff.Input{Desired: item.Object, Live: live, Manager: s.traits.Manager, Takeover: s.traits.Takeover}
+	in.IgnoreFields, in.IgnoreManagers = s.app.Ignores.Of(item.Key())
 	var undecided *diff.UndecidedError
 	schemas, err := s.cluster.Schemas(ctx, item.Object.GroupVersionKind().GroupVersion())
 	if err == nil {

@@ -177,7 +177,6 @@ func (k *kustomization) HandsOff(live *unstructured.Unstructured) bool { return 
 
 func (k *kustomization) IgnoresExtra(*unstructured.Unstructured) bool  { return !k.obj.Spec.Prune }
 func (k *kustomization) IgnoresHealth(*unstructured.Unstructured) bool { return false }
-func (k *kustomization) IgnoredFields(object.Key) []string             { return nil }
 
 // Report writes the status, or takes the finalizer off.
 func (k *kustomization) Report(ctx context.Context, out app.Outcome, now time.Time) error {

@@ -17,12 +17,13 @@ import (
 // memory is what is kept of an application between reconciles to save work.
 // Losing it costs time, nothing else.
 type memory struct {
-	items  map[object.Key]*standing
-	run    *app.Run     // for dialects whose status does not keep it
-	asking int64        // number of the poll that answers the user's refresh; 0: none asked for
-	since  time.Time    // when waiting for health began
-	unread time.Time    // since when its source is not known to be read
-	held   atomic.Int64 // objects whose deletion a guard holds
+	items   map[object.Key]*standing
+	ignores app.Ignores  // under which the items were compared
+	run     *app.Run     // for dialects whose status does not keep it
+	asking  int64        // number of the poll that answers the user's refresh; 0: none asked for
+	since   time.Time    // when waiting for health began
+	unread  time.Time    // since when its source is not known to be read
+	held    atomic.Int64 // objects whose deletion a guard holds
 
 	announced string       // revision that its managed source has read and did not show when last looked at; empty: none
 	ahead     []object.Key // what that revision declares, when last known

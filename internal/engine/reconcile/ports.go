@@ -69,7 +69,6 @@ type Subject interface {
 	HandsOff(live *unstructured.Unstructured) bool // the live object asks not to be touched
 	IgnoresExtra(live *unstructured.Unstructured) bool
 	IgnoresHealth(obj *unstructured.Unstructured) bool
-	IgnoredFields(key object.Key) []string // JSON pointers that do not count as differences
 
 	// Report writes the outcome to the user's object if it differs from what
 	// stands there.

@@ -89,9 +89,9 @@ func stand(ctx context.Context, d *Declaration, item plan.Item, live view) (stan
 		return standing{}, err
 	}
 	s := standing{item: item, live: found}
-	s.change, err = live.change(ctx, diff.Input{
-		Desired: item.Object, Live: found, Manager: d.Manager, Takeover: d.Takeover, IgnoreFields: d.IgnoredFields(key),
-	})
+	in := diff.Input{Desired: item.Object, Live: found, Manager: d.Manager, Takeover: d.Takeover}
+	in.IgnoreFields, in.IgnoreManagers = d.App.Ignores.Of(key)
+	s.change, err = live.change(ctx, in)
 	if err != nil {
 		return standing{}, err
 	}

@@ -127,7 +127,6 @@ type Declaration struct {
 	PruneWave     func(live *unstructured.Unstructured) (wave int, last bool)
 	IgnoresExtra  func(live *unstructured.Unstructured) bool
 	IgnoresHealth func(live *unstructured.Unstructured) bool
-	IgnoredFields func(key object.Key) []string
 }
 
 // Summary is one line about an application.
