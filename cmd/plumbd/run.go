@@ -315,7 +315,7 @@ func (w *wiring) build() error {
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
 		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
-	}, destination, poller, renders{memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: busy, Tell: telling(teller)})
+	}, destination, poller, renders{Memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: busy, Tell: telling(teller)})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if w.share != nil {
 		control.Share(w.share)

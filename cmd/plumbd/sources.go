@@ -46,15 +46,12 @@ func gitAuth(c app.Credentials) gitremote.Auth {
 
 // renders joins the memo and the template tools.
 type renders struct {
-	memo  *render.Memo
+	*render.Memo
+
 	tools render.Renderer
 }
 
 func (r renders) Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error) {
-	res, _, err := r.memo.Render(ctx, req, tree, r.tools)
+	res, _, err := r.Memo.Render(ctx, req, tree, r.tools)
 	return res, err
-}
-
-func (r renders) Digest(req render.Request, tree source.Tree) (string, bool) {
-	return r.memo.Digest(req, tree)
 }

@@ -44,7 +44,9 @@ type Snapshot struct {
 	indexed atomic.Int64
 }
 
-const maxKnownDirs = 8192
+// maxKnownDirs is far more than the directories on the way to others, which are
+// looked up again and again; each takes some 400 bytes for as long as the snapshot.
+const maxKnownDirs = 512
 
 // Raw trees between these sizes in bytes get an index, so many of a snapshot:
 // smaller ones are read as fast, larger ones are nobody's to keep.
@@ -88,6 +90,10 @@ func (s *Snapshot) dir(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.rawTree(id)
+}
+
+func (s *Snapshot) rawTree(id gitobject.ID) ([]byte, error) {
 	c, err := s.objects.Read(id)
 	if err != nil {
 		return nil, err

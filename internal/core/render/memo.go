@@ -119,18 +119,58 @@ func (m *Memo) Render(ctx context.Context, req Request, tree source.Tree, r Rend
 	}
 }
 
-// Digest returns the digest of the result that is remembered for req and tree,
-// without decoding it. It reports false if there is none.
-func (m *Memo) Digest(req Request, tree source.Tree) (string, bool) {
-	req, err := m.complete(req, tree)
-	if err != nil {
-		return "", false
+// A Mark stands for what a request rendered to, so that it can be told in a
+// microsecond or two whether it renders to the same on another tree. The zero Mark
+// stands for nothing.
+type Mark struct {
+	key    Key
+	path   string
+	found  Tool   // by the files of the directory; empty: asked for by name
+	scope  string // id of the directory
+	digest string // of the result
+	within bool   // nothing outside the directory was read
+}
+
+// Within returns the link-free directory which alone decides what comes of a mark's
+// request, and false if there is more to it.
+func (m Mark) Within() (dir string, ok bool) { return m.path, m.within }
+
+// Mark returns the mark of a request that rendered to result on tree; the zero Mark
+// if that is not remembered.
+func (m *Memo) Mark(req Request, result Result, tree source.Tree) Mark {
+	mark := Mark{digest: result.Digest}
+	if req.Tool == "" {
+		req.Tool, mark.found = result.Tool, result.Tool
 	}
-	e := m.find(req.Key(), tree)
-	if e == nil || e.err != nil {
-		return "", false
+	mark.key = req.Key()
+	e := m.find(mark.key, tree)
+	dir, err := CleanPath(req.Path)
+	if err != nil || e == nil {
+		return Mark{}
 	}
-	return e.digest, true
+	if mark.scope, err = tree.ID(dir); err != nil {
+		return Mark{}
+	}
+	mark.path, mark.within = dir, e.footprint.Scope() == dir
+	return mark
+}
+
+// Same reports whether it is remembered that what a mark stands for renders to the
+// same on tree. It decodes nothing, and reads no more of tree than ids where the
+// directory is the same one.
+func (m *Memo) Same(mark Mark, tree source.Tree) bool {
+	if mark == (Mark{}) {
+		return false
+	}
+	if mark.found != "" {
+		if id, err := tree.ID(mark.path); err != nil || id != mark.scope {
+			if tool, err := Detect(tree, mark.path); err != nil || tool != mark.found {
+				return false
+			}
+		}
+	}
+	e := m.find(mark.key, tree)
+	return e != nil && e.err == nil && e.digest == mark.digest
 }
 
 // Stats returns the counters up to now.

@@ -54,7 +54,7 @@ func (r *including) Render(ctx context.Context, req Request, tree source.Tree) (
 		}
 		out = append(out, manifests...)
 	}
-	return Result{Manifests: out}, nil
+	return Result{Manifests: out, Tool: req.Tool}, nil
 }
 
 func (r *including) called() []string {
@@ -237,22 +237,64 @@ func TestMemoStaysWithinItsLimit(t *testing.T) {
 		f[fmt.Sprintf("a%02d/app.yaml", i)] = configMap("a") + "data: {x: " + strings.Repeat("y", 500) + "}\n"
 	}
 	tree := f.tree()
+	marks := map[string]Mark{}
 	for i := range 50 {
 		for _, dir := range []string{"a00", fmt.Sprintf("a%02d", i)} {
-			if _, _, err := memo.Render(t.Context(), Request{Path: dir}, tree, r); err != nil {
+			res, _, err := memo.Render(t.Context(), Request{Path: dir}, tree, r)
+			if err != nil {
 				t.Fatal(err)
 			}
+			marks[dir] = memo.Mark(Request{Path: dir}, res, tree)
 		}
 	}
 	s := memo.Stats()
 	if s.Bytes > 20_000 || s.Bytes < 15_000 || s.Evictions == 0 || s.Misses != 50 {
 		t.Errorf("stats %+v", s)
 	}
-	if _, known := memo.Digest(Request{Path: "a00"}, tree); !known {
+	if !memo.Same(marks["a00"], tree) {
 		t.Error("what is used most was forgotten")
 	}
-	if _, known := memo.Digest(Request{Path: "a01"}, tree); known {
+	if memo.Same(marks["a01"], tree) {
 		t.Error("what was not used for longest was kept")
+	}
+}
+
+func TestMark(t *testing.T) {
+	base := files{"a/app.yaml": configMap("a"), "a/README": "hi", "b/app.yaml": configMap("b")}
+	for name, c := range map[string]struct {
+		change files
+		tool   Tool
+		same   bool
+	}{
+		"nothing":                    {same: true},
+		"another directory":          {change: files{"b/app.yaml": configMap("c")}, same: true},
+		"a file that nobody reads":   {change: files{"a/README": "hello"}, same: true},
+		"a manifest":                 {change: files{"a/app.yaml": configMap("c")}},
+		"a further manifest":         {change: files{"a/more.yaml": configMap("c")}},
+		"another tool is called for": {change: files{"a/kustomization.yaml": "resources: [app.yaml]"}},
+		"no longer a directory":      {change: files{"a": "file", "a/app.yaml": ""}},
+		"the tool was asked for":     {tool: Directory, change: files{"a/README": "hello"}, same: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			memo := NewMemo(MemoOptions{})
+			req := Request{Path: "a", Tool: c.tool}
+			res, _, err := memo.Render(t.Context(), req, base.tree(), DirectoryRenderer{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mark, after := memo.Mark(req, res, base.tree()), maps.Clone(base)
+			for file, text := range c.change {
+				if after[file] = text; text == "" {
+					delete(after, file)
+				}
+			}
+			if got := memo.Same(mark, after.tree()); got != c.same {
+				t.Errorf("same: %t, want %t", got, c.same)
+			}
+			if memo.Same(Mark{}, after.tree()) {
+				t.Error("what was never rendered is the same")
+			}
+		})
 	}
 }
 
@@ -279,7 +321,8 @@ func BenchmarkMemoHit(b *testing.B) {
 	}
 	memo, r, tree := NewMemo(MemoOptions{}), &including{}, f.tree()
 	req := Request{Path: "apps/a007"}
-	if _, _, err := memo.Render(b.Context(), req, tree, r); err != nil {
+	res, _, err := memo.Render(b.Context(), req, tree, r)
+	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("Result", func(b *testing.B) {
@@ -287,9 +330,12 @@ func BenchmarkMemoHit(b *testing.B) {
 			memo.Render(b.Context(), req, tree, r)
 		}
 	})
-	b.Run("Digest", func(b *testing.B) {
+	b.Run("Same", func(b *testing.B) {
+		mark := memo.Mark(req, res, tree)
 		for b.Loop() {
-			memo.Digest(req, tree)
+			if !memo.Same(mark, tree) {
+				b.Fatal("it is another")
+			}
 		}
 	})
 }

@@ -81,8 +81,9 @@ func (c *Controller) Enqueue(id app.ID) {
 // they are, which only have to say so.
 func (c *Controller) Revised(ctx context.Context, news []refresh.News) {
 	var late, touched []app.ID
+	untouched := c.reconciler.Untouched(ctx, news)
 	for _, n := range news {
-		if !n.Asked && c.reconciler.Untouched(ctx, n.Reader, n.Revision) {
+		if untouched[n.Reader] {
 			late = append(late, n.Reader)
 			continue
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
-	"github.com/plumbline-dev/plumbline/internal/core/render"
 )
 
 // memory is what is kept of an application between reconciles to save work.
@@ -36,8 +35,7 @@ type memory struct {
 
 	notices notice.Memory // what users were told
 
-	rendered render.Request // what was rendered last
-	digest   string         // of its manifests, while the application is in sync with them
+	mark marked // of what was rendered last, while the application is in sync with it
 }
 
 // standing is the verdict on one object, valid for one desired and one live state.

@@ -138,7 +138,7 @@ func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Ite
 		return nil, condition.Because(condition.RenderFailed, err)
 	}
 	s.out.Tool = res.Tool
-	s.rendering, s.digest = req, res.Digest
+	s.mark = marked{Mark: s.renders.Mark(req, res, tree), at: rev.ID}
 	for _, w := range res.Warnings {
 		s.out.Problems = append(s.out.Problems, condition.Of(errors.New(w), condition.RenderWarning))
 	}

@@ -101,8 +101,11 @@ type Sources interface {
 // Renders turns a tree into manifests and remembers those it made.
 type Renders interface {
 	Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error)
-	// Digest returns that of the manifests if they are known without rendering.
-	Digest(req render.Request, tree source.Tree) (string, bool)
+	// Mark returns what stands for a result, and the zero Mark if nothing does.
+	Mark(req render.Request, res render.Result, tree source.Tree) render.Mark
+	// Same reports whether it is known without rendering that the manifests are
+	// those which mark stands for.
+	Same(mark render.Mark, tree source.Tree) bool
 }
 
 // Resource is how a cluster serves a kind.

@@ -21,8 +21,6 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
-	"github.com/plumbline-dev/plumbline/internal/core/render"
-	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
@@ -221,12 +219,11 @@ type session struct {
 
 	did notice.Did
 
-	ahead     []object.Key                               // what is declared at a revision whose turn has not come
-	unsaid    bool                                       // it could not be found out what is declared
-	compared  string                                     // id of the revision whose objects were claimed; empty: none
-	rendering render.Request                             // as it was rendered
-	digest    string                                     // of the manifests
-	digests   map[*unstructured.Unstructured]diff.Digest // of desired objects
+	ahead    []object.Key                               // what is declared at a revision whose turn has not come
+	unsaid   bool                                       // it could not be found out what is declared
+	compared string                                     // id of the revision whose objects were claimed; empty: none
+	mark     marked                                     // of what was rendered
+	digests  map[*unstructured.Unstructured]diff.Digest // of desired objects
 }
 
 // run goes through the stages and returns the outcome, and false when there is
@@ -272,33 +269,14 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 
 // remember keeps what tells cheaply whether a later revision changes anything.
 func (s *session) remember() {
-	digest := ""
+	var mark marked
 	if s.out.Sync == app.Synced && s.out.Waiting == "" && s.traits.Trails {
-		digest = s.digest
+		mark = s.mark
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mem.run = s.out.Run
-	s.mem.rendered, s.mem.digest = s.rendering, digest
-}
-
-// Untouched reports whether a revision leaves everything of an application as
-// it is, so that there is no hurry to look at it. It costs some microseconds.
-func (r *Reconciler) Untouched(ctx context.Context, id app.ID, rev source.Revision) bool {
-	r.mu.Lock()
-	mem := r.memories[id]
-	if mem == nil || mem.digest == "" || rev.ID == "" {
-		r.mu.Unlock()
-		return false
-	}
-	req, digest := mem.rendered, mem.digest
-	r.mu.Unlock()
-	tree, err := r.sources.Tree(ctx, id, rev)
-	if err != nil {
-		return false
-	}
-	now, known := r.renders.Digest(req, tree)
-	return known && now == digest
+	s.mem.mark = mark
 }
 
 // tell passes on what happened.

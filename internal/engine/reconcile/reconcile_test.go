@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"errors"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/apply"
+	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
 func TestFirstDeploy(t *testing.T) {
@@ -344,15 +346,64 @@ func TestUntouched(t *testing.T) {
 	w.push("1", configMap("a", "1"))
 	same, other := source.Revision{ID: "2222222222222222222222222222222222222222"}, source.Revision{ID: "3333333333333333333333333333333333333333"}
 	w.git.files[same.ID], w.git.files[other.ID] = configMap("a", "1"), configMap("a", "2")
-	if w.reconciler.Untouched(t.Context(), shop, same) {
+	untouched := func(rev source.Revision) bool {
+		return w.reconciler.Untouched(t.Context(), []refresh.News{{Reader: shop, Revision: rev}})[shop]
+	}
+	if untouched(same) {
 		t.Error("what was never looked at is untouched")
 	}
 	w.reconcile()
-	for rev, untouched := range map[source.Revision]bool{same: true, other: false, {}: false, {ID: "gone"}: false} {
-		if got := w.reconciler.Untouched(t.Context(), shop, rev); got != untouched {
+	for rev, want := range map[source.Revision]bool{same: true, other: false, {}: false, {ID: "gone"}: false} {
+		if got := untouched(rev); got != want {
 			t.Errorf("%q: %t", rev.ID, got)
 		}
 	}
+	if w.reconciler.Untouched(t.Context(), []refresh.News{{Reader: shop, Revision: same, Asked: true}})[shop] {
+		t.Error("what asked for an answer is untouched")
+	}
+}
+
+// differing is a tree that tells what changed, and cannot be read.
+type differing struct {
+	source.Tree
+
+	changed []string
+	since   *[]string // revisions that were compared with
+}
+
+func (d differing) Since(old source.Tree) (c source.Changes, ok bool) {
+	*d.since = append(*d.since, old.Revision().ID)
+	for _, name := range d.changed {
+		c.Add(name, false)
+	}
+	return c, true
+}
+
+func (differing) ID(string) (string, error) { return "", errors.New("not read") }
+
+func TestUntouchedByChangesElsewhere(t *testing.T) {
+	w := newWorld(t, func(a *v1alpha1.Application) { a.Spec.Source.Path = "apps/shop" })
+	w.push("1", configMap("a", "1"))
+	w.reconcile()
+	var since []string
+	trees := map[string]source.Tree{}
+	w.git.tree = func(rev source.Revision) source.Tree { return trees[rev.ID] }
+	for _, c := range []struct {
+		id        string
+		changed   []string
+		untouched bool
+	}{
+		{"2", []string{"apps/other/app.yaml"}, true},
+		{"3", []string{"apps/shop/app.yaml"}, false},
+		{"4", nil, true},
+	} {
+		trees[c.id] = differing{source.FromFS(fstest.MapFS{}, source.Revision{ID: c.id}), c.changed, &since}
+		got := w.reconciler.Untouched(t.Context(), []refresh.News{{Reader: shop, Revision: source.Revision{ID: c.id}}})[shop]
+		if got != c.untouched {
+			t.Errorf("%s: untouched is %t", c.id, got)
+		}
+	}
+	want(t, "each is compared with the last one that left all as it is", []string{w.git.seen.Revision.ID, "2", "2"}, since)
 }
 
 func TestSuspended(t *testing.T) {

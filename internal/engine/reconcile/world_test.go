@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"path"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -40,7 +41,8 @@ type git struct {
 	files map[string]string // by revision
 	asked int
 
-	unread bool // nobody has said yet what is read
+	tree   func(source.Revision) source.Tree // nil, or one that is nil: as files says
+	unread bool                              // nobody has said yet what is read
 }
 
 func (g *git) Read(app.ID, refresh.Want) refresh.Seen { return g.seen }
@@ -51,18 +53,33 @@ func (g *git) Tree(_ context.Context, _ app.ID, rev source.Revision) (source.Tre
 	if g.unread {
 		return nil, refresh.ErrUnread
 	}
+	if g.tree != nil {
+		if tree := g.tree(rev); tree != nil {
+			return tree, nil
+		}
+	}
 	text, ok := g.files[rev.ID]
 	if !ok {
 		return nil, errors.New("no such revision")
 	}
-	return source.FromFS(fstest.MapFS{"app.yaml": {Data: []byte(text)}}, rev), nil
+	return source.FromFS(fstest.MapFS{"app.yaml": {Data: []byte(text)}, "apps/shop/app.yaml": {Data: []byte(text)}}, rev), nil
 }
 
-// renders reads YAML documents separated by "---"; "broken" does not render.
-type renders struct{}
+// renders remembers what documents made.
+type renders struct{ *render.Memo }
 
-func (renders) Render(_ context.Context, _ render.Request, tree source.Tree) (render.Result, error) {
-	data, err := tree.ReadFile("app.yaml")
+func newRenders() renders { return renders{render.NewMemo(render.MemoOptions{})} }
+
+func (r renders) Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error) {
+	res, _, err := r.Memo.Render(ctx, req, tree, documents{})
+	return res, err
+}
+
+// documents reads YAML documents separated by "---"; "broken" does not render.
+type documents struct{}
+
+func (documents) Render(_ context.Context, req render.Request, tree source.Tree) (render.Result, error) {
+	data, err := tree.ReadFile(path.Join(req.Path, "app.yaml"))
 	if err != nil {
 		return render.Result{}, err
 	}
@@ -81,11 +98,6 @@ func (renders) Render(_ context.Context, _ render.Request, tree source.Tree) (re
 		out.Manifests = append(out.Manifests, object.Manifest{Object: obj, Origin: object.Origin{File: "app.yaml", Index: i}})
 	}
 	return out, nil
-}
-
-func (renders) Digest(_ render.Request, tree source.Tree) (string, bool) {
-	data, err := tree.ReadFile("app.yaml")
-	return string(data), err == nil
 }
 
 // world is one Application, its repository and its cluster.
@@ -130,7 +142,7 @@ func (w *world) restart() {
 	opts.Now = func() time.Time { return w.now }
 	w.reconciler = reconcile.New(
 		map[string]reconcile.Dialect{"Application": &reconcile.Applications{Client: w.client, Settings: settings}},
-		w.cluster, w.git, renders{}, opts)
+		w.cluster, w.git, newRenders(), opts)
 }
 
 // push makes text the content of a new revision.

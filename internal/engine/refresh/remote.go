@@ -246,7 +246,12 @@ func (p *Poller) abbreviations(r *remote, refs source.Refs) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var list []string
+	looked := map[source.Ref]bool{}
 	for _, want := range r.wants {
+		if looked[want.Ref] {
+			continue
+		}
+		looked[want.Ref] = true
 		if short := abbreviation(want.Ref, refs); short != "" {
 			list = append(list, short)
 		}
@@ -299,8 +304,14 @@ func (p *Poller) conclude(r *remote, refs source.Refs, full map[string]string, e
 		r.fails, r.at, r.refs, r.full = 0, time.Now(), refs, full
 	}
 	var notify []News
+	found := map[source.Ref]Seen{}
 	for reader, want := range r.wants {
-		now, before := r.seen(want), r.told[reader]
+		now, known := found[want.Ref]
+		if !known {
+			now = r.seen(want)
+			found[want.Ref] = now
+		}
+		before := r.told[reader]
 		asked := r.waiting[reader] || before.Polls == 0 || text(now.Err) != text(before.Err)
 		if asked || now.Revision != before.Revision {
 			notify = append(notify, News{Reader: reader, Revision: now.Revision, Asked: asked})
