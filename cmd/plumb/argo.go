@@ -64,6 +64,7 @@ func (d argoDialect) Declare(obj *unstructured.Unstructured, _ []*unstructured.U
 		PruneWave:     argo.PruneWave,
 		IgnoresExtra:  argo.IgnoresExtra,
 		IgnoresHealth: argo.IgnoresHealth,
+		IsHook:        argo.IsHook,
 	}, nil
 }
 
@@ -214,10 +215,7 @@ func syncAnswer(before *v1alpha1.OperationState) func(*unstructured.Unstructured
 			return out
 		}
 		for _, r := range st.SyncResult.Resources {
-			out.Results = append(out.Results, app.Result{
-				Key:    object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
-				Status: app.ResultStatus(r.Status), Message: r.Message, Version: r.Version,
-			})
+			out.Results = append(out.Results, argo.ResultOf(r))
 		}
 		return out
 	}

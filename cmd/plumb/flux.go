@@ -75,6 +75,7 @@ func (fluxDialect) Declare(obj *unstructured.Unstructured, others []*unstructure
 		PruneWave:     func(live *unstructured.Unstructured) (int, bool) { return plan.Stage(object.KeyOf(live)), false },
 		IgnoresExtra:  func(*unstructured.Unstructured) bool { return !k.Spec.Prune },
 		IgnoresHealth: func(*unstructured.Unstructured) bool { return false },
+		IsHook:        func(*unstructured.Unstructured) bool { return false },
 	}, nil
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -242,6 +244,29 @@ func (c *cluster) Replace(ctx context.Context, obj *unstructured.Unstructured, o
 	out, text, err := as.ReplaceText(ctx, obj, writeOptions(opts))
 	if err == nil && !opts.DryRun {
 		c.live.Observe(out.GroupVersionKind(), text, owner(opts.User))
+	}
+	return out, err
+}
+
+func (c *cluster) DropFinalizer(ctx context.Context, live *unstructured.Unstructured, finalizer string, opts apply.Options) (*unstructured.Unstructured, error) {
+	as, err := c.as(opts.RunAs)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := c.ref(ctx, object.KeyOf(live))
+	if err != nil {
+		return nil, err
+	}
+	left := slices.DeleteFunc(slices.Clone(live.GetFinalizers()), func(f string) bool { return f == finalizer })
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"finalizers": left, "uid": live.GetUID(), "resourceVersion": live.GetResourceVersion(),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	out, err := as.Patch(ctx, ref, types.MergePatchType, patch, kube.WriteOptions{Manager: opts.Manager})
+	if apierrors.IsNotFound(err) {
+		return live, nil
 	}
 	return out, err
 }

@@ -167,6 +167,7 @@ type Operation struct {
 	Prune     bool
 	DryRun    bool
 	Force     bool
+	Bare      bool       // leave hooks out
 	Only      []Selector // empty: everything
 	Options   []string   // as the user wrote them; replace those of the policy
 	Retry     Retry

@@ -1,6 +1,9 @@
 package app
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
@@ -48,9 +51,108 @@ type Run struct {
 	Results    []Result
 }
 
-// Result is what an operation did to one object.
+// Failures returns the objects that an operation could not bring through,
+// with the reason of each, hooks that run after a failure aside.
+func (r *Run) Failures() []Result {
+	var list []Result
+	for _, res := range r.Results {
+		if res.Phase != SyncFail && (res.Status == ResultFailed || res.Ended == Failed) {
+			list = append(list, res)
+		}
+	}
+	return list
+}
+
+// Note keeps what an operation did to an object, in place of what it did before.
+// Results are sorted by phase, then by key.
+func (r *Run) Note(res Result) {
+	for i, before := range r.Results {
+		if before.Key == res.Key && before.Hook == res.Hook && before.Phase == res.Phase {
+			r.Results[i] = res
+			return
+		}
+	}
+	r.Results = append(r.Results, res)
+	slices.SortFunc(r.Results, func(a, b Result) int { return cmp.Or(a.Phase.Compare(b.Phase), a.Key.Compare(b.Key)) })
+}
+
+// NoteDegraded keeps that an object of the application became degraded after it
+// was applied, which is why the operation fails.
+func (r *Run) NoteDegraded(key object.Key, version, message string) {
+	res := Result{Key: key, Version: version, Status: ResultSynced}
+	for _, before := range r.Results {
+		if before.Key == key && !before.Hook {
+			res = before
+		}
+	}
+	res.Ended, res.Message = Failed, cmp.Or(message, "degraded")
+	r.Note(res)
+}
+
+// NoteEnd keeps how a hook ended and reports whether that is news.
+func (r *Run) NoteEnd(key object.Key, version string, phase SyncPhase, ended Phase, message string) bool {
+	if r.EndOf(key, phase) == ended {
+		return false
+	}
+	r.Note(Result{Key: key, Version: version, Hook: true, Phase: phase, Status: ResultSynced, Ended: ended, Message: message})
+	return true
+}
+
+// EndOf returns how a hook ended, Running before that, and nothing if it was not begun.
+func (r *Run) EndOf(key object.Key, phase SyncPhase) Phase {
+	for _, res := range r.Results {
+		if res.Hook && res.Key == key && res.Phase == phase {
+			return res.Ended
+		}
+	}
+	return ""
+}
+
+// FailureText says why an operation failed, from its record.
+func (r *Run) FailureText() string {
+	var refused, tasks []string
+	for _, res := range r.Failures() {
+		switch {
+		case res.Status == ResultFailed:
+			refused = append(refused, res.Message)
+		case res.Hook:
+			tasks = append(tasks, fmt.Sprintf("hook %s: %s", res.Key, cmp.Or(res.Message, "it failed")))
+		default:
+			tasks = append(tasks, TaskText([]object.Key{res.Key})+" is degraded")
+		}
+	}
+	if len(refused) > 0 {
+		return "one or more objects failed to apply, reason: " + condition.Summary(refused)
+	}
+	return "one or more synchronization tasks completed unsuccessfully, reason: " + condition.Summary(tasks)
+}
+
+// TaskText names objects that are waited for: "apps/Deployment/web and 2 more resources".
+func TaskText(keys []object.Key) string { return taskText(keys, "resources") }
+
+// HookText is TaskText of hooks: "hook batch/Job/migrate and 2 more hooks".
+func HookText(keys []object.Key) string { return "hook " + taskText(keys, "hooks") }
+
+func taskText(keys []object.Key, things string) string {
+	text := fmt.Sprintf("%s/%s/%s", keys[0].Group, keys[0].Kind, keys[0].Name)
+	if more := len(keys) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more %s", more, things)
+	}
+	return text
+}
+
+// HooksRun reports whether a hook was begun that has not come to its end.
+func (r *Run) HooksRun() bool {
+	return !r.Phase.Done() && slices.ContainsFunc(r.Results, func(res Result) bool { return res.Hook && res.Ended == Running })
+}
+
+// Result is what an operation did to one object. A hook that runs in several
+// phases has one for each.
 type Result struct {
 	Key     object.Key
+	Phase   SyncPhase
+	Hook    bool
+	Ended   Phase // of a hook, Running until it is over; Failed of an object that became degraded; otherwise empty
 	Version string
 	Status  ResultStatus
 	Message string
@@ -98,6 +200,7 @@ type Outcome struct {
 	Sync      SyncStatus
 	Health    health.Status
 	Resources []Resource // sorted by key
+	Hooks     []Resource // hooks that are in the cluster, sorted by key; they count for nothing
 	Images    []string   // of live workloads, sorted
 	Inventory object.Inventory
 	Run       *Run // nil: no operation was ever run

@@ -21,12 +21,22 @@ type Event struct {
 	Took time.Duration
 }
 
-// Result returns the line that an operation's record keeps of the event.
-func (e Event) Result() app.Result {
-	r := app.Result{Key: e.Step.Key, Version: e.Step.Version}
+// Result returns the line that an operation's record keeps of the event. Hooks of
+// a dry run are not waited for.
+func (e Event) Result(dryRun bool) app.Result {
+	r := app.Result{Key: e.Step.Key, Version: e.Step.Version, Hook: e.Step.Hook, Phase: e.Step.Phase}
+	if r.Hook {
+		r.Ended = app.Running
+		if dryRun {
+			r.Ended = app.Succeeded
+		}
+	}
 	switch {
 	case e.Err != nil:
 		r.Status, r.Message = app.ResultFailed, e.Err.Error()
+		if r.Hook {
+			r.Ended = app.Failed
+		}
 	case e.Step.Action == plan.Prune:
 		r.Status, r.Message = app.ResultPruned, "pruned"
 	case e.Step.Action == plan.Keep:

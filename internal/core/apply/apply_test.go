@@ -34,7 +34,7 @@ func TestResult(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := apply.Event{Step: plan.Step{Action: test.action, Key: key, Version: "v1", Reason: test.why}, Err: test.err}
-			if d := cmp.Diff(test.want, e.Result()); d != "" {
+			if d := cmp.Diff(test.want, e.Result(false)); d != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, d)
 			}
 		})

@@ -120,7 +120,9 @@ func firstIsRecorded(in Input) (Verdict, bool) {
 	if in.Run != nil || in.Sync != app.Synced || len(in.Resources) == 0 {
 		return Verdict{}, false
 	}
-	return Verdict{Start: automatic(in)}, true
+	op := automatic(in)
+	op.Bare = true
+	return Verdict{Start: op}, true
 }
 
 func syncedRests(in Input) (Verdict, bool) {

@@ -179,7 +179,7 @@ func TestDecideNew(t *testing.T) {
 		"synced without a record": {
 			"the record of the operation was lost in a crash: it is written by one that changes nothing",
 			gate.Input{Policy: full, Sync: app.Synced, Resources: resources(synced("a"))},
-			gate.Verdict{Start: &app.Operation{Revision: first.ID, Automatic: true, Prune: true, Retry: full.Retry}},
+			gate.Verdict{Start: &app.Operation{Revision: first.ID, Automatic: true, Prune: true, Bare: true, Retry: full.Retry}},
 		},
 		"empty without a record": {
 			"an application of nothing has nothing to record",

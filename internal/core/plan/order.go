@@ -59,7 +59,7 @@ func (o Order) rank(key object.Key) int {
 }
 
 func (o Order) compare(a, b Item) int {
-	return cmp.Or(cmp.Compare(a.Wave, b.Wave), o.rank(a.Key())-o.rank(b.Key()), byName(a.Key(), b.Key()))
+	return cmp.Or(a.turn().compare(b.turn()), o.rank(a.Key())-o.rank(b.Key()), byName(a.Key(), b.Key()))
 }
 
 // byName keeps the objects of one kind together.
@@ -86,7 +86,7 @@ func (o Order) gates(wave int) bool {
 // SameKind reports whether two steps may run at the same time: steps of one
 // kind may, a different kind waits for those before it.
 func SameKind(a, b Step) bool {
-	return a.Key.Kind == b.Key.Kind && (a.Action == Prune) == (b.Action == Prune)
+	return a.Key.Kind == b.Key.Kind && (a.Action == Prune) == (b.Action == Prune) && (a.Action == Clear) == (b.Action == Clear)
 }
 
 // Sort puts leftovers into the order in which they would have been created.

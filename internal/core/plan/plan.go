@@ -9,6 +9,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +26,8 @@ const (
 	Differs Standing = "differs" // applying it would change what is stored
 	Unowned Standing = "unowned" // stored as desired, but by another field manager
 	Same    Standing = "same"    // applying it would change nothing
+	Stale   Standing = "stale"   // a hook that an earlier run left: to be removed first
+	Leaving Standing = "leaving" // such a hook on its way out
 )
 
 // Item is one desired object, ready to be applied.
@@ -33,11 +36,13 @@ type Item struct {
 	Standing Standing
 	Why      string // why it differs, for people: "spec.replicas: 2 -> 3"
 	Settled  Settled
+	Phase    app.SyncPhase
 	Wave     int
-	Aside    bool // created when missing, but not part of the application: never marked, owned or pruned
-	Replace  bool // write it whole rather than apply fields
-	Force    bool // delete and create again when a field cannot be changed
-	Lenient  bool // unknown fields are dropped, not refused
+	Hook     *Hook // nil: part of the application
+	Aside    bool  // created when missing, but not part of the application: never marked, owned or pruned
+	Replace  bool  // write it whole rather than apply fields
+	Force    bool  // delete and create again when a field cannot be changed
+	Lenient  bool  // unknown fields are dropped, not refused
 }
 
 // Settled says whether an object lets later waves begin.
@@ -72,6 +77,7 @@ const (
 	Patch   Action = "patch"
 	Adopt   Action = "adopt" // take the fields over from another manager, values unchanged
 	Replace Action = "replace"
+	Clear   Action = "clear" // delete what an earlier run of a hook left
 	Prune   Action = "prune"
 	Keep    Action = "keep" // a leftover that stays, with the reason
 )
@@ -87,6 +93,8 @@ type Step struct {
 	Force    bool            `json:"force,omitempty"`
 	Lenient  bool            `json:"lenient,omitempty"`
 	Aside    bool            `json:"aside,omitempty"`
+	Hook     bool            `json:"hook,omitempty"`
+	Phase    app.SyncPhase   `json:"-"` // of a hook
 }
 
 // String returns "create  apps/Deployment shop/api  not in cluster".
@@ -96,8 +104,12 @@ func (s Step) String() string {
 
 // Wave is the steps that may run without waiting for each other's health.
 type Wave struct {
-	Number int    `json:"wave"`
-	Steps  []Step `json:"steps"`
+	Phase  app.SyncPhase `json:"phase,omitempty"` // none: Sync
+	Number int           `json:"wave"`
+	Steps  []Step        `json:"steps"`
+	// Leaving lists hooks of earlier runs that have to be gone before the wave
+	// begins; its steps do nothing but clear such hooks away until they are.
+	Leaving []object.Key `json:"leaving,omitempty"`
 	// After lists objects of earlier waves that have to become healthy first.
 	After []object.Key `json:"after,omitempty"`
 	// Broken lists objects of earlier waves that are degraded: the wave cannot begin.
@@ -132,7 +144,7 @@ type Input struct {
 	Only      []app.Selector // empty: all
 }
 
-// DuplicateError reports two desired objects with one key.
+// DuplicateError reports two desired objects with one key and phase.
 type DuplicateError struct {
 	Key   object.Key
 	Files [2]string
@@ -147,7 +159,7 @@ func (e *DuplicateError) Error() string {
 
 // Build orders in.Items and in.Leftovers into waves.
 //
-// Waves come back in execution order. Within a wave steps are sorted by kind
+// Waves come back in execution order: by phase, then by number. Within a wave steps are sorted by kind
 // rank, namespace and name, and prunes come last, so that an object which is
 // renamed exists under its new name before the old one goes. A Namespace or a
 // CustomResourceDefinition moves into the earliest wave that needs it. ByWave,
@@ -162,39 +174,83 @@ func Build(in Input) (Plan, error) {
 	}
 	items := hoist(in.Items)
 	slices.SortStableFunc(items, func(a, b Item) int { return in.Order.compare(a, b) })
-	steps := map[int][]Step{}
+	waves := map[Turn]*Wave{}
+	add := func(t Turn, step Step) {
+		if waves[t] == nil {
+			waves[t] = &Wave{Phase: t.Phase, Number: t.Wave}
+		}
+		waves[t].Steps = append(waves[t].Steps, step)
+	}
+	leaving := map[Turn][]object.Key{}
 	for _, item := range items {
 		if step, ok := itemStep(in, item); ok {
-			steps[item.Wave] = append(steps[item.Wave], step)
+			add(item.turn(), step)
+		}
+		if item.Standing == Leaving || item.Standing == Stale {
+			leaving[item.turn()] = append(leaving[item.turn()], item.Key())
 		}
 	}
 	for _, left := range mirrored(in, items) {
 		if step, ok := leftoverStep(in, left); ok {
-			steps[left.Wave] = append(steps[left.Wave], step)
+			add(Turn{Wave: left.Wave}, step)
 		}
 	}
-	numbers := make([]int, 0, len(steps))
-	for n := range steps {
-		numbers = append(numbers, n)
+	for t, keys := range leaving {
+		if waves[t] == nil {
+			waves[t] = &Wave{Phase: t.Phase, Number: t.Wave}
+		}
+		waves[t].Leaving = keys
+		waves[t].Steps = slices.DeleteFunc(waves[t].Steps, func(s Step) bool { return s.Action != Clear && s.Action != Keep })
 	}
-	slices.Sort(numbers)
 	var p Plan
-	for _, n := range numbers {
-		w := Wave{Number: n, Steps: steps[n]}
-		w.After, w.Broken = unsettledBefore(in.Order, items, n)
+	for _, t := range slices.SortedFunc(maps.Keys(waves), Turn.compare) {
+		w := *waves[t]
+		w.After, w.Broken = unsettledBefore(in.Order, items, t)
 		p.Waves = append(p.Waves, w)
 	}
 	return p, nil
 }
 
-func unique(items []Item) error {
-	seen := make(map[object.Key]string, len(items))
-	for _, item := range items {
-		key := item.Key()
-		if file, again := seen[key]; again {
-			return &DuplicateError{Key: key, Files: [2]string{file, item.Origin.File}}
+// Turn is when an object is dealt with.
+type Turn struct {
+	Phase app.SyncPhase
+	Wave  int
+}
+
+func (t Turn) compare(other Turn) int {
+	return cmp.Or(t.Phase.Compare(other.Phase), cmp.Compare(t.Wave, other.Wave))
+}
+
+func (i Item) turn() Turn { return Turn{i.Phase, i.Wave} }
+
+// Turn returns the wave's.
+func (w Wave) Turn() Turn { return Turn{w.Phase, w.Number} }
+
+// Next returns the first wave that was not done and has something to do, or to
+// wait for, without the objects that only stay; nil if there is none.
+func (p Plan) Next(done map[Turn]bool) *Wave {
+	for _, w := range p.Waves { // copies: the plan keeps what stays, for the record
+		w.Steps = slices.DeleteFunc(slices.Clone(w.Steps), func(s Step) bool { return s.Action == Keep })
+		if (len(w.Steps) > 0 || len(w.Leaving) > 0) && !done[w.Turn()] {
+			return &w
 		}
-		seen[key] = item.Origin.File
+	}
+	return nil
+}
+
+func unique(items []Item) error {
+	type identity struct {
+		key   object.Key
+		phase app.SyncPhase
+		hook  bool
+	}
+	seen := make(map[identity]string, len(items))
+	for _, item := range items {
+		id := identity{item.Key(), item.Phase, item.Hook != nil}
+		if file, again := seen[id]; again {
+			return &DuplicateError{Key: id.key, Files: [2]string{file, item.Origin.File}}
+		}
+		seen[id] = item.Origin.File
 	}
 	return nil
 }
@@ -209,6 +265,9 @@ func itemStep(in Input, item Item) (Step, bool) {
 		Key: key, Version: item.Object.GroupVersionKind().Version, Reason: item.Why,
 		Manifest: item.Manifest, Force: item.Force, Lenient: item.Lenient, Aside: item.Aside,
 	}
+	if item.Hook != nil {
+		step.Hook, step.Phase = true, item.Phase
+	}
 	switch item.Standing {
 	case Missing:
 		step.Action, step.Reason = Create, cmp.Or(item.Why, "not in cluster")
@@ -222,10 +281,12 @@ func itemStep(in Input, item Item) (Step, bool) {
 			return Step{}, false
 		}
 		step.Action, step.Reason = Adopt, cmp.Or(item.Why, "owned by another manager")
-	case Same:
+	case Stale:
+		step.Action, step.UID, step.Reason = Clear, item.Hook.UID, "left by an earlier run"
+	case Same, Leaving:
 		return Step{}, false
 	}
-	return step, item.Aside || selected(in.Only, key)
+	return step, item.Aside || item.Hook != nil || selected(in.Only, key)
 }
 
 func leftoverStep(in Input, left Leftover) (Step, bool) {
@@ -244,12 +305,14 @@ func leftoverStep(in Input, left Leftover) (Step, bool) {
 
 // mirrored gives each leftover the wave it is pruned in: first and last wave
 // among the leftovers change places, and so on inwards; the last ones follow
-// after every wave of items.
+// after every wave of the application's own objects.
 func mirrored(in Input, items []Item) []Leftover {
 	var waves []int
 	final, last := 0, in.PruneLast || in.Order == ByStage
 	for _, item := range items {
-		final = max(final, item.Wave)
+		if item.Phase == app.InSync {
+			final = max(final, item.Wave)
+		}
 	}
 	for _, left := range in.Leftovers {
 		final = max(final, left.Wave)
@@ -277,9 +340,9 @@ func mirrored(in Input, items []Item) []Leftover {
 	return out
 }
 
-func unsettledBefore(o Order, items []Item, wave int) (pending, broken []object.Key) {
+func unsettledBefore(o Order, items []Item, t Turn) (pending, broken []object.Key) {
 	for _, item := range items {
-		if item.Wave >= wave || item.Aside || item.Standing == Missing || !o.gates(item.Wave) {
+		if item.turn().compare(t) >= 0 || item.Aside || item.Standing == Missing || !o.gates(item.Wave) {
 			continue
 		}
 		switch item.Settled {
@@ -293,19 +356,19 @@ func unsettledBefore(o Order, items []Item, wave int) (pending, broken []object.
 	return pending, broken
 }
 
-// hoist moves Namespaces and CustomResourceDefinitions into the earliest wave
+// hoist moves Namespaces and CustomResourceDefinitions into the earliest Turn
 // of an object that needs them.
 func hoist(items []Item) []Item {
-	needed := map[string]int{}
-	note := func(id string, wave int) {
-		if first, ok := needed[id]; !ok || wave < first {
-			needed[id] = wave
+	needed := map[string]Turn{}
+	note := func(id string, t Turn) {
+		if first, ok := needed[id]; !ok || t.compare(first) < 0 {
+			needed[id] = t
 		}
 	}
 	for _, item := range items {
 		key := item.Key()
-		note("namespace/"+key.Namespace, item.Wave)
-		note("kind/"+key.Kind+"."+key.Group, item.Wave)
+		note("namespace/"+key.Namespace, item.turn())
+		note("kind/"+key.Kind+"."+key.Group, item.turn())
 	}
 	out := slices.Clone(items)
 	for i := range out {
@@ -316,8 +379,8 @@ func hoist(items []Item) []Item {
 		case IsCRD(key):
 			id = "kind/" + definedKind(out[i])
 		}
-		if wave, ok := needed[id]; ok && id != "" && wave < out[i].Wave {
-			out[i].Wave = wave
+		if t, ok := needed[id]; ok && id != "" && t.compare(out[i].turn()) < 0 {
+			out[i].Phase, out[i].Wave = t.Phase, t.Wave
 		}
 	}
 	return out
@@ -337,11 +400,15 @@ func definedKind(item Item) string {
 	return kind + "." + group
 }
 
-// String prints one line per step: "Sync 0  create  v1/ConfigMap shop/api  not in cluster".
+// String prints one line per step: "  0  create  v1/ConfigMap shop/api  not in cluster",
+// with the phase in front where that is not Sync.
 func (p Plan) String() string {
 	var b strings.Builder
 	for _, w := range p.Waves {
 		for _, s := range w.Steps {
+			if w.Phase != app.InSync {
+				fmt.Fprintf(&b, "%s ", w.Phase)
+			}
 			fmt.Fprintf(&b, "%3d  %s\n", w.Number, s)
 		}
 	}

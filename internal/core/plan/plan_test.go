@@ -76,6 +76,9 @@ func text(p plan.Plan, err error) string {
 		for _, key := range w.After {
 			fmt.Fprintf(&b, "%3d  wait for %s\n", w.Number, key)
 		}
+		for _, key := range w.Leaving {
+			fmt.Fprintf(&b, "%3d  until %s is gone\n", w.Number, key)
+		}
 		for _, key := range w.Broken {
 			fmt.Fprintf(&b, "%3d  stopped by %s\n", w.Number, key)
 		}
@@ -163,6 +166,10 @@ func item(t testing.TB, line int, fields []string) plan.Item {
 			it.Standing, it.Why = plan.Standing(value), "why"
 		case "settled":
 			it.Settled = plan.Settled(value)
+		case "phase":
+			it.Phase = app.SyncPhase(value)
+		case "hook":
+			it.Hook = &plan.Hook{UID: value}
 		case "aside":
 			it.Aside = true
 		case "replace":

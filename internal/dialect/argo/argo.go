@@ -34,9 +34,11 @@ const (
 	compareAnnotation       = "argocd.argoproj.io/compare-options"
 	waveAnnotation          = "argocd.argoproj.io/sync-wave"
 	hookAnnotation          = "argocd.argoproj.io/hook"
+	hookDeleteAnnotation    = "argocd.argoproj.io/hook-delete-policy"
 	approvedAnnotation      = "argocd.argoproj.io/deletion-approved"
 	healthAnnotation        = "argocd.argoproj.io/ignore-healthcheck"
 	helmHookAnnotation      = "helm.sh/hook"
+	helmDeleteAnnotation    = "helm.sh/hook-delete-policy"
 	helmWeightAnnotation    = "helm.sh/hook-weight"
 	helmPolicyAnnotation    = "helm.sh/resource-policy"
 

@@ -131,6 +131,9 @@ func state(a *v1alpha1.Application) app.State {
 	var st app.State
 	entries := make([]object.Entry, 0, len(a.Status.Resources))
 	for _, r := range a.Status.Resources {
+		if r.Hook {
+			continue
+		}
 		entries = append(entries, object.Entry{
 			Key:     object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
 			Version: r.Version,
@@ -163,13 +166,28 @@ func runOf(os *v1alpha1.OperationState) *app.Run {
 		run.Revision.ID = res.Revision
 		run.Source = sourceDigest(res.Source)
 		for _, r := range res.Resources {
-			run.Results = append(run.Results, app.Result{
-				Key:     object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
-				Version: r.Version, Status: app.ResultStatus(r.Status), Message: r.Message, Images: r.Images,
-			})
+			run.Results = append(run.Results, ResultOf(r))
 		}
 	}
 	return run
+}
+
+// ResultOf reads what a sync did to one object. A status tells more than the
+// phase of an object that is no hook, unless that failed after it was applied.
+func ResultOf(r v1alpha1.ResourceResult) app.Result {
+	out := app.Result{
+		Key:     object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
+		Version: r.Version, Status: app.ResultStatus(r.Status), Message: r.Message, Images: r.Images,
+	}
+	if p := app.SyncPhase(r.SyncPhase); r.HookType != "" {
+		out.Hook, out.Ended, out.Phase = true, app.Phase(r.HookPhase), p
+		if r.SyncPhase == v1alpha1.SyncPhaseSync {
+			out.Phase = app.InSync
+		}
+	} else if r.Status != v1alpha1.ResultCode(app.ResultFailed) && r.HookPhase == v1alpha1.OperationFailed {
+		out.Ended = app.Failed
+	}
+	return out
 }
 
 // request reads the operation that a person or a tool asked for.
@@ -200,6 +218,7 @@ func operationOf(o v1alpha1.Operation) app.Operation {
 	op.Revision, op.Prune, op.DryRun = s.Revision, s.Prune, s.DryRun
 	op.Options, op.Heals = s.SyncOptions, s.AutoHealAttemptsCount
 	if st := s.SyncStrategy; st != nil {
+		op.Bare = st.Apply != nil && st.Hook == nil
 		op.Force = (st.Apply != nil && st.Apply.Force) || (st.Hook != nil && st.Hook.Force)
 	}
 	for _, r := range s.Resources {

@@ -155,34 +155,6 @@ func TestPrepareMarks(t *testing.T) {
 	}
 }
 
-// Hooks are refused rather than left out or applied as ordinary objects.
-func TestHooks(t *testing.T) {
-	for name, test := range map[string]struct {
-		notes   map[string]any
-		items   int
-		refused string
-	}{
-		"ordinary":    {map[string]any{}, 1, ""},
-		"skip":        {map[string]any{"argocd.argoproj.io/hook": "Skip"}, 0, ""},
-		"hook":        {map[string]any{"argocd.argoproj.io/hook": "PreSync"}, 0, "PreSync"},
-		"skip and":    {map[string]any{"argocd.argoproj.io/hook": "Skip,PostSync"}, 0, "PostSync"},
-		"helm":        {map[string]any{"helm.sh/hook": "pre-install,pre-upgrade"}, 0, "pre-install"},
-		"helm test":   {map[string]any{"helm.sh/hook": "test"}, 0, ""},
-		"crd-install": {map[string]any{"helm.sh/hook": "crd-install"}, 1, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "batch/v1", "kind": "Job", "metadata": map[string]any{"name": "x", "annotations": test.notes}}}
-			items, _, err := settings.Prepare(settings.Decode(application()), []object.Manifest{{Object: obj}}, func(object.Key) bool { return true })
-			if (err != nil) != (test.refused != "") || err != nil && !strings.Contains(err.Error(), "a "+test.refused+" hook") {
-				t.Errorf("refused %q: %v", test.refused, err)
-			}
-			if len(items) != test.items {
-				t.Errorf("%d items, want %d", len(items), test.items)
-			}
-		})
-	}
-}
-
 // What repeats counts once, the last, and is told.
 func TestRepeated(t *testing.T) {
 	one := func(value string) object.Manifest {

@@ -50,15 +50,25 @@ func (s Settings) operationState(a *v1alpha1.Application, out app.Outcome) *v1al
 	for _, r := range run.Results {
 		os.SyncResult.Resources = append(os.SyncResult.Resources, v1alpha1.ResourceResult{
 			Group: r.Key.Group, Version: r.Version, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name,
-			Status: v1alpha1.ResultCode(r.Status), Message: r.Message, SyncPhase: v1alpha1.SyncPhaseSync,
-			HookPhase: hookPhase(r.Status), Images: r.Images,
+			Status: v1alpha1.ResultCode(r.Status), Message: r.Message, SyncPhase: v1alpha1.SyncPhase(r.Phase.String()),
+			HookType: hookType(r), HookPhase: hookPhase(r), Images: r.Images,
 		})
 	}
 	return os
 }
 
-func hookPhase(s app.ResultStatus) v1alpha1.OperationPhase {
-	switch s {
+func hookType(r app.Result) v1alpha1.HookType {
+	if !r.Hook {
+		return ""
+	}
+	return v1alpha1.HookType(r.Phase.String())
+}
+
+func hookPhase(r app.Result) v1alpha1.OperationPhase {
+	if r.Ended != "" {
+		return v1alpha1.OperationPhase(r.Ended)
+	}
+	switch r.Status {
 	case app.ResultFailed:
 		return v1alpha1.OperationFailed
 	case app.ResultSynced, app.ResultPruned, app.ResultPruneHeld:
@@ -72,6 +82,13 @@ func operationTo(op app.Operation) v1alpha1.Operation {
 	sync := &v1alpha1.SyncOperation{
 		Revision: op.Revision, Prune: op.Prune, DryRun: op.DryRun,
 		SyncOptions: op.Options, AutoHealAttemptsCount: op.Heals,
+	}
+	if op.Bare || op.Force {
+		force := v1alpha1.SyncStrategyApply{Force: op.Force}
+		sync.SyncStrategy = &v1alpha1.SyncStrategy{Hook: &v1alpha1.SyncStrategyHook{SyncStrategyApply: force}}
+		if op.Bare {
+			sync.SyncStrategy = &v1alpha1.SyncStrategy{Apply: &force}
+		}
 	}
 	for _, sel := range op.Only {
 		sync.Resources = append(sync.Resources, v1alpha1.SyncResource{Group: sel.Group, Kind: sel.Kind, Name: sel.Name, Namespace: sel.Namespace})

@@ -1,7 +1,6 @@
 package argo
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -15,41 +14,74 @@ import (
 
 // Prepare makes plan items of rendered manifests: namespaces are defaulted,
 // the last of repeated objects wins, every object is marked as the
-// application's, and waves and options are read from annotations. namespaced
-// tells whether a kind lives in namespaces. Manifests are not changed. Problems
-// are warnings; an error means that nothing of it may be applied.
+// application's, and waves and options are read from annotations. A hook gives
+// an item for each phase that it runs in, to be armed before it is created.
+// namespaced tells whether a kind lives in namespaces. Manifests are not
+// changed. Problems are warnings; an error means that nothing of it may be
+// applied.
 func (s Settings) Prepare(a app.Application, manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
 	var problems []condition.Problem
 	var items []plan.Item
-	at := map[object.Key]int{}
+	type identity struct {
+		key    object.Key
+		prefix string
+		phase  app.SyncPhase
+		hook   bool
+	}
+	at := map[identity]int{}
 	for _, m := range manifests {
 		if skipped(m.Object) {
 			continue
 		}
-		if name := hookOf(m.Object); name != "" {
+		if name := deleteHookOf(m.Object); name != "" {
 			return nil, nil, condition.Newf(condition.NotSupported,
-				"%s in %s is a %s hook, and hooks are not run by this version: nothing is applied, because objects that rely on it would be rolled out without it", m.Key(), m.Origin.File, name)
+				"%s in %s is a %s hook, and hooks of a deletion are not run by this version: nothing is applied, because the application could not be deleted as it asks", m.Key(), m.Origin.File, name)
 		}
-		item, err := s.item(a, m, namespaced)
+		made, err := s.items(a, m, namespaced)
 		if err != nil {
 			return nil, nil, condition.Because(condition.PlanInvalid, err)
 		}
-		key := item.Key()
-		if i, again := at[key]; again {
+		if len(made) == 0 {
+			continue // a hook that has no place in a sync
+		}
+		repeated := false
+		for _, item := range made {
+			id := identity{key: item.Key(), phase: item.Phase, hook: item.Hook != nil}
+			if item.Hook != nil {
+				id.prefix = item.Hook.Prefix
+			}
+			i, again := at[id]
+			if again {
+				items[i], repeated = item, true
+				continue
+			}
+			at[id] = len(items)
+			items = append(items, item)
+		}
+		if key := made[0].Key(); repeated {
 			problems = append(problems, condition.Problem{
 				Reason:  condition.RepeatedObject,
 				Message: "Resource " + key.Group + "/" + key.Kind + "/" + key.Namespace + "/" + key.Name + " appeared 2 times among application resources.",
 			})
-			items[i] = item
-			continue
 		}
-		at[key] = len(items)
-		items = append(items, item)
 	}
 	return items, problems, nil
 }
 
-func (s Settings) item(a app.Application, m object.Manifest, namespaced func(object.Key) bool) (plan.Item, error) {
+// items makes one plan item of a manifest, or those of a hook.
+func (s Settings) items(a app.Application, m object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, error) {
+	if IsHook(m.Object) {
+		return s.hooks(a, m, namespaced)
+	}
+	item, err := s.placed(a, m, namespaced)
+	if err == nil {
+		err = s.mark(item.Object, a.ID, a.Target.Namespace)
+	}
+	return []plan.Item{item}, err
+}
+
+// placed makes a plan item of a copy of a manifest, in its namespace.
+func (s Settings) placed(a app.Application, m object.Manifest, namespaced func(object.Key) bool) (plan.Item, error) {
 	obj := m.Object.DeepCopy()
 	object.FoldStringData(obj)
 	switch {
@@ -61,9 +93,6 @@ func (s Settings) item(a app.Application, m object.Manifest, namespaced func(obj
 	if namespaced(m.Key()) && obj.GetNamespace() == "" {
 		return plan.Item{}, condition.Newf(condition.InvalidSpec,
 			"namespace for %s is missing: set spec.destination.namespace, or metadata.namespace in %s", m.Key(), m.Origin.File)
-	}
-	if err := s.mark(obj, a.ID, a.Target.Namespace); err != nil {
-		return plan.Item{}, err
 	}
 	own, all := objectOptions(obj, syncOptionsAnnotation), a.Policy
 	return plan.Item{
@@ -94,43 +123,6 @@ func wave(obj *unstructured.Unstructured) int {
 		return 0
 	}
 	return n
-}
-
-var (
-	hookTypes     = []string{"PreSync", "Sync", "PostSync", "SyncFail", "PreDelete", "PostDelete"}
-	helmHookTypes = []string{"pre-install", "pre-upgrade", "post-install", "post-upgrade", "pre-delete", "post-delete"}
-	helmNoHooks   = []string{"test", "test-success", "pre-rollback", "post-rollback"}
-)
-
-// hookOf returns the first hook type that would have to be run for obj, or "".
-func hookOf(obj *unstructured.Unstructured) string {
-	notes := obj.GetAnnotations()
-	for _, name := range listed(notes[hookAnnotation]) {
-		if slices.Contains(hookTypes, name) {
-			return name
-		}
-	}
-	for _, name := range listed(notes[helmHookAnnotation]) {
-		if slices.Contains(helmHookTypes, name) {
-			return name
-		}
-	}
-	return ""
-}
-
-// skipped reports whether obj is never applied: Skip as its only hook type, or
-// Helm hooks that have no place in a sync.
-func skipped(obj *unstructured.Unstructured) bool {
-	notes := obj.GetAnnotations()
-	if own := listed(notes[hookAnnotation]); len(own) > 0 {
-		return len(own) == 1 && own[0] == "Skip"
-	}
-	helm := listed(notes[helmHookAnnotation])
-	return len(helm) > 0 && !slices.ContainsFunc(helm, func(name string) bool { return !slices.Contains(helmNoHooks, name) })
-}
-
-func listed(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // KeepOnPrune says why a leftover stays although pruning is on; "" lets it go.

@@ -51,7 +51,7 @@ func randomOutcome(r *rand.Rand, a *v1alpha1.Application) app.Outcome {
 	started := now.Truncate(time.Second).Add(-time.Duration(r.IntN(3)) * time.Hour)
 	out.Run = &app.Run{
 		Operation: app.Operation{
-			Automatic: true, Revision: out.Revision.ID, Prune: r.IntN(2) == 0, Heals: int64(r.IntN(3)),
+			Automatic: true, Revision: out.Revision.ID, Prune: r.IntN(2) == 0, Heals: int64(r.IntN(3)), Bare: r.IntN(4) == 0, Force: r.IntN(4) == 0,
 			Retry: app.Retry{Limit: int64(r.IntN(4) - 1), Wait: time.Duration(r.IntN(3)) * time.Second, Factor: 2, Max: time.Minute},
 		},
 		Phase:   pick(r, app.Running, app.Terminating, app.Succeeded, app.Failed, app.Errored),
@@ -66,6 +66,15 @@ func randomOutcome(r *rand.Rand, a *v1alpha1.Application) app.Outcome {
 			Key: res.Key, Version: "v1", Message: "done", Images: pick(r, nil, []string{"nginx:1"}),
 			Status: pick(r, app.ResultSynced, app.ResultFailed, app.ResultPruned, app.ResultPruneHeld, app.ResultUnattempted),
 		})
+		if last := &out.Run.Results[len(out.Run.Results)-1]; last.Status != app.ResultFailed && r.IntN(4) == 0 {
+			last.Ended = app.Failed // after it was applied
+		}
+		if r.IntN(4) == 0 {
+			hook := out.Run.Results[len(out.Run.Results)-1]
+			hook.Hook, hook.Phase, hook.Ended = true, pick(r, app.SyncPhases...), pick(r, app.Running, app.Succeeded, app.Failed)
+			out.Run.Results = append(out.Run.Results, hook)
+			out.Hooks = append(out.Hooks, app.Resource{Key: res.Key, Version: "v1", Wave: r.IntN(3)})
+		}
 		if r.IntN(4) == 0 {
 			out.Run.Operation.Only = append(out.Run.Operation.Only, app.Selector{Kind: res.Key.Kind, Name: res.Key.Name})
 		}

@@ -164,6 +164,12 @@ func resources(old []v1alpha1.ResourceStatus, out app.Outcome, at metav1.Time) [
 		}
 		list = append(list, rs)
 	}
+	for _, h := range out.Hooks {
+		list = append(list, v1alpha1.ResourceStatus{
+			Group: h.Key.Group, Version: h.Version, Kind: h.Key.Kind, Namespace: h.Key.Namespace, Name: h.Key.Name,
+			Hook: true, SyncWave: int64(h.Wave),
+		})
+	}
 	return list
 }
 

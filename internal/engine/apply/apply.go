@@ -33,6 +33,10 @@ type Job struct {
 	DryRun      bool
 	Parallel    int // steps of one kind at once; below 1 means 1
 
+	// Finalizer of our own, which is taken off an object before it is deleted;
+	// empty: none.
+	Finalizer string
+
 	// MayPrune is asked with what the API server has at that moment, right
 	// before it is deleted; an error keeps the object. Required.
 	MayPrune func(live *unstructured.Unstructured) error
@@ -85,7 +89,7 @@ func step(ctx context.Context, w Writer, job Job, s plan.Step) core.Event {
 	switch s.Action {
 	case plan.Create, plan.Patch, plan.Adopt, plan.Replace:
 		event.Live, event.Err = write(ctx, w, job, s)
-	case plan.Prune:
+	case plan.Prune, plan.Clear:
 		event.Err = prune(ctx, w, job, s)
 	case plan.Keep:
 	}
@@ -203,11 +207,19 @@ func pruneOnce(ctx context.Context, w Writer, job Job, s plan.Step) error {
 	if string(live.GetUID()) != s.UID {
 		return fmt.Errorf("%s: it was replaced by another object of that name in the meantime", s.Key)
 	}
-	if err := job.MayPrune(live); err != nil {
+	if s.Action == plan.Prune {
+		err = job.MayPrune(live)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", s.Key, err)
 	}
 	if job.DryRun {
 		return nil
+	}
+	if job.Finalizer != "" && slices.Contains(live.GetFinalizers(), job.Finalizer) {
+		if live, err = w.DropFinalizer(ctx, live, job.Finalizer, Options{User: job.User, RunAs: job.RunAs, Manager: job.Manager}); err != nil {
+			return failed(s, err)
+		}
 	}
 	return failed(s, w.Delete(ctx, s.Key, DeleteOptions{
 		User: job.User, RunAs: job.RunAs, UID: s.UID, Version: live.GetResourceVersion(), Propagation: job.Propagation,

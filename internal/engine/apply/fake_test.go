@@ -122,6 +122,25 @@ func (s *server) Delete(_ context.Context, key object.Key, opts apply.DeleteOpti
 	return nil
 }
 
+func (s *server) DropFinalizer(_ context.Context, live *unstructured.Unstructured, finalizer string, _ apply.Options) (*unstructured.Unstructured, error) {
+	key := object.KeyOf(live)
+	if err := s.called("drop "+finalizer+" of", key, false); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.objects[key]
+	if now == nil {
+		return live, nil
+	}
+	if now.GetResourceVersion() != live.GetResourceVersion() {
+		return nil, apierrors.NewConflict(schema.GroupResource{Resource: key.Kind}, key.Name, fmt.Errorf("it has changed"))
+	}
+	next := now.DeepCopy()
+	next.SetFinalizers(slices.DeleteFunc(next.GetFinalizers(), func(f string) bool { return f == finalizer }))
+	return s.put(next).DeepCopy(), nil
+}
+
 func (s *server) Read(_ context.Context, key object.Key) (*unstructured.Unstructured, error) {
 	if err := s.called("read", key, false); err != nil {
 		return nil, err

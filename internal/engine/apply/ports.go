@@ -15,6 +15,10 @@ type Writer interface {
 	Apply(ctx context.Context, obj *unstructured.Unstructured, opts Options) (*unstructured.Unstructured, error)
 	Replace(ctx context.Context, obj *unstructured.Unstructured, opts Options) (*unstructured.Unstructured, error)
 	Delete(ctx context.Context, key object.Key, opts DeleteOptions) error
+	// DropFinalizer takes a finalizer off an object in the state that it was seen
+	// in, a conflict when it has changed, and returns it as stored: unchanged where
+	// it does not exist any more.
+	DropFinalizer(ctx context.Context, live *unstructured.Unstructured, finalizer string, opts Options) (*unstructured.Unstructured, error)
 	// Read asks the API server itself; it fails with *MissingError.
 	Read(ctx context.Context, key object.Key) (*unstructured.Unstructured, error)
 	// Gone waits until the object with that UID is no more.

@@ -82,7 +82,7 @@ type application struct {
 }
 
 func (a *application) Traits() Traits {
-	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave, Trails: true, Marked: a.Settings.Tracking != argo.TrackByLabel}
+	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave, Trails: true, HookFinalizer: argo.HookFinalizer, Marked: a.Settings.Tracking != argo.TrackByLabel}
 }
 
 func (a *application) Application() app.Application { return a.app }
@@ -148,6 +148,16 @@ func (a *application) IgnoresHealth(obj *unstructured.Unstructured) bool {
 	return argo.IgnoresHealth(obj)
 }
 
+func (a *application) IsHook(obj *unstructured.Unstructured) bool { return argo.IsHook(obj) }
+
+func (a *application) Arm(hook plan.Item, run app.Run) (plan.Item, error) {
+	return a.Settings.Arm(a.app, hook, run)
+}
+
+func (a *application) AttemptOf(live *unstructured.Unstructured) string {
+	return argo.AttemptOf(live)
+}
+
 // Report writes status, the removal of handled requests, or the finalizers in
 // one patch, and none when nothing differs.
 func (a *application) Report(ctx context.Context, out app.Outcome, now time.Time) error {
@@ -168,6 +178,7 @@ func (a *application) Report(ctx context.Context, out app.Outcome, now time.Time
 		return fmt.Errorf("application %s: status: %w", a.app.ID, err)
 	}
 	a.written.note(a.app.ID, stored)
+	a.obj = next // for what follows in the same reconcile
 	return nil
 }
 

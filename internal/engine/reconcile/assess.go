@@ -38,6 +38,12 @@ func (s *session) assess(ctx context.Context, c *comparison) {
 	s.out.Compared = true
 	s.out.Sync, s.out.Health, s.out.Resources = verdict.Sync, verdict.Health, verdict.Resources
 	s.out.Inventory, s.out.Images = c.inventory, c.images
+	s.out.Hooks = nil
+	for _, live := range c.hooks {
+		wave, _ := s.subject.PruneWave(live)
+		s.out.Hooks = append(s.out.Hooks, app.Resource{Key: object.KeyOf(live), Version: live.GroupVersionKind().Version, Wave: wave})
+	}
+	slices.SortFunc(s.out.Hooks, func(a, b app.Resource) int { return a.Key.Compare(b.Key) })
 }
 
 // conclude adds what the comparison could not do and decides whether the
@@ -90,7 +96,7 @@ func (s *session) failed(run *app.Run) {
 	}
 	reason := condition.ApplyFailed
 	if slices.ContainsFunc(run.Results, func(r app.Result) bool { return r.Status == app.ResultFailed }) &&
-		!slices.ContainsFunc(run.Results, func(r app.Result) bool { return r.Status == app.ResultFailed && s.isDesired(r.Key) }) {
+		!slices.ContainsFunc(run.Results, func(r app.Result) bool { return r.Status == app.ResultFailed && (r.Hook || s.isDesired(r.Key)) }) {
 		reason = condition.PruneFailed
 	}
 	s.problem(condition.Newf(reason, "%s", run.Message), reason)

@@ -113,7 +113,7 @@ func (c *cluster) Delete(_ context.Context, key object.Key, opts apply.DeleteOpt
 		return nil
 	case string(live.GetUID()) != opts.UID:
 		return apierrors.NewConflict(schema.GroupResource{Resource: key.Kind}, key.Name, fmt.Errorf("the UID differs"))
-	case c.holds[key.Name]:
+	case c.holds[key.Name] || len(live.GetFinalizers()) > 0:
 		next := live.DeepCopy()
 		gone := metaNow
 		next.SetDeletionTimestamp(&gone)
@@ -122,6 +122,29 @@ func (c *cluster) Delete(_ context.Context, key object.Key, opts apply.DeleteOpt
 		delete(c.objects, key)
 	}
 	return nil
+}
+
+func (c *cluster) DropFinalizer(_ context.Context, live *unstructured.Unstructured, finalizer string, _ apply.Options) (*unstructured.Unstructured, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := object.KeyOf(live)
+	call := "release " + key.String()
+	c.writes = append(c.writes, call)
+	if err := c.refuse[call]; err != nil {
+		return nil, err
+	}
+	now := c.objects[key]
+	if now == nil {
+		return live, nil
+	}
+	next := now.DeepCopy()
+	next.SetFinalizers(slices.DeleteFunc(next.GetFinalizers(), func(f string) bool { return f == finalizer }))
+	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 {
+		delete(c.objects, key)
+		return next, nil
+	}
+	c.stamp(next)
+	return next.DeepCopy(), nil
 }
 
 // Inside lists the other objects of a namespace.

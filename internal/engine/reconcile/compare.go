@@ -34,10 +34,12 @@ type comparison struct {
 	claimed   map[object.Key]bool  // the same
 	going     map[object.Key]bool  // desired objects that are being deleted
 	images    []string
-	invalid   []error             // objects that the API server would refuse whatever is live
-	holds     []condition.Problem // why leftovers stay until a person confirms
-	awaited   int                 // applications that had yet to say what they declare
-	drifted   int                 // objects in sync that others changed since the last time
+	invalid   []error // objects that the API server would refuse whatever is live
+	served    served
+	hooks     []*unstructured.Unstructured // that are live, of whatever operation
+	holds     []condition.Problem          // why leftovers stay until a person confirms
+	awaited   int                          // applications that had yet to say what they declare
+	drifted   int                          // objects in sync that others changed since the last time
 }
 
 // compare looks at every desired object and every leftover. Only objects that
@@ -64,6 +66,7 @@ func (s *session) compareAll(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
+	c.served = served
 	for i := range c.items {
 		if err := s.stand(ctx, c, &c.items[i], served); err != nil {
 			return err
@@ -82,6 +85,16 @@ func (s *session) compareAll(ctx context.Context, c *comparison) error {
 	slices.Sort(c.images)
 	c.images = slices.Compact(c.images)
 	return nil
+}
+
+// version returns that in which an object is declared.
+func (c *comparison) version(key object.Key) string {
+	for _, item := range c.items {
+		if item.Key() == key {
+			return item.Object.GroupVersionKind().Version
+		}
+	}
+	return ""
 }
 
 // candidates are the objects that may be ours besides the desired ones: what
@@ -127,6 +140,10 @@ func (s *session) serve(ctx context.Context, c *comparison, owned object.Invento
 	}
 	for _, item := range c.items {
 		gvk := item.Object.GroupVersionKind()
+		ask(gvk.GroupKind(), gvk.Version)
+	}
+	for _, hook := range s.hooks {
+		gvk := hook.Object.GroupVersionKind()
 		ask(gvk.GroupKind(), gvk.Version)
 	}
 	for _, e := range owned {
@@ -326,6 +343,10 @@ func (s *session) leftover(c *comparison, entry object.Entry, kinds served) {
 	}
 	if owner, marked := s.subject.Owner(live); !marked || owner != s.app.ID {
 		return // released: somebody took our mark off, or put theirs on
+	}
+	if s.subject.IsHook(live) || s.isHook(entry.Key) {
+		c.hooks = append(c.hooks, live)
+		return
 	}
 	if s.claimedElsewhere(entry.Key) {
 		return // it has moved to another application, which may mark it in another way

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/plumbline-dev/plumbline/internal/core/app"
 	coreapply "github.com/plumbline-dev/plumbline/internal/core/apply"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
@@ -38,7 +39,7 @@ func (s *session) finalize(ctx context.Context) {
 		return
 	}
 	if asking := s.unasked(left); len(asking) > 0 {
-		s.problem(condition.Newf(condition.DeleteFailed, "waiting for deletion confirmation of %s: set the annotation argocd.argoproj.io/deletion-approved to the present time", keysText(asking)), condition.DeleteFailed)
+		s.problem(condition.Newf(condition.DeleteFailed, "waiting for deletion confirmation of %s: set the annotation argocd.argoproj.io/deletion-approved to the present time", app.TaskText(asking)), condition.DeleteFailed)
 		return
 	}
 	wave := left[len(left)-1].Wave
@@ -56,7 +57,7 @@ func (s *session) finalize(ctx context.Context) {
 	}
 	events := apply.Run(ctx, s.cluster, apply.Job{
 		User: s.app.ID, RunAs: s.app.Target.RunAs, Propagation: d.Propagation, Parallel: s.options.Parallel,
-		MayPrune: s.mayDelete,
+		Finalizer: s.traits.HookFinalizer, MayPrune: s.mayDelete,
 	}, steps)
 	if failures := coreapply.Failures(events); len(failures) > 0 {
 		s.problem(condition.Newf(condition.DeleteFailed, "%s", condition.Summary(failures)), condition.DeleteFailed)

@@ -178,6 +178,11 @@ func (k *kustomization) HandsOff(live *unstructured.Unstructured) bool { return 
 func (k *kustomization) IgnoresExtra(*unstructured.Unstructured) bool  { return !k.obj.Spec.Prune }
 func (k *kustomization) IgnoresHealth(*unstructured.Unstructured) bool { return false }
 
+// Kustomizations have no hooks.
+func (k *kustomization) IsHook(*unstructured.Unstructured) bool           { return false }
+func (k *kustomization) Arm(hook plan.Item, _ app.Run) (plan.Item, error) { return hook, nil }
+func (k *kustomization) AttemptOf(*unstructured.Unstructured) string      { return "" }
+
 // Report writes the status, or takes the finalizer off.
 func (k *kustomization) Report(ctx context.Context, out app.Outcome, now time.Time) error {
 	next := flux.Report(k.obj, out, flux.FormatRevision(k.revision), now)

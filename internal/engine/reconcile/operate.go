@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -22,6 +21,7 @@ import (
 func (s *session) advance(ctx context.Context, rev source.Revision) {
 	s.out.Revision = rev
 	items, err := s.render(ctx, rev)
+	items, s.hooks = plan.Split(items)
 	if s.early(err) {
 		return
 	}
@@ -53,6 +53,7 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 		s.assess(ctx, found)
 		s.out.Run = run
 	}
+	s.releaseLost(ctx, found)
 	s.conclude(found)
 }
 
@@ -66,6 +67,7 @@ func (s *session) holdLast(ctx context.Context) {
 		return
 	}
 	items, err := s.render(ctx, last.Revision)
+	items, s.hooks = plan.Split(items)
 	if err != nil {
 		return // the newer revision's failure is what matters
 	}
@@ -172,100 +174,6 @@ func (s *session) operate(ctx context.Context, run *app.Run, items []plan.Item, 
 	return found
 }
 
-func (s *session) waves(ctx context.Context, run *app.Run, items []plan.Item, found *comparison) (*comparison, error) {
-	if run.Phase == app.Terminating {
-		s.finish(run, app.Failed, "Operation terminated")
-		return found, nil
-	}
-	if run.Operation.Options != nil {
-		policy, err := s.subject.Override(run.Operation.Options)
-		if err != nil {
-			s.finish(run, app.Errored, err.Error())
-			return found, err
-		}
-		s.policy = policy
-		s.addNamespace(found)
-	}
-	if stop := s.preflight(run, found); stop != "" {
-		s.finish(run, app.Failed, stop)
-		return found, nil
-	}
-	for done := map[int]bool{}; ; {
-		in, asked, deferred := s.planInput(run, found)
-		_, end := s.stage(ctx, s.app.ID, "plan")
-		p, err := plan.Build(in)
-		end(err)
-		if err != nil {
-			s.finish(run, app.Errored, err.Error())
-			return found, err
-		}
-		wave := next(p, done)
-		if keys := leaving(run, found); wave == nil && len(keys) > 0 {
-			run.Message = "waiting for deletion of " + keysText(keys)
-			return found, nil
-		}
-		if wave == nil && deferred {
-			run.Message = "waiting to prune until it is known what other applications declare now"
-			s.again(rollPause)
-			return found, nil
-		}
-		if keys := unseen(run, found); wave == nil && len(keys) > 0 {
-			run.Message = "waiting until it can be seen how things stand with " + keysText(keys)
-			return found, nil
-		}
-		if wave == nil && len(asked) > 0 {
-			run.Message = "waiting for pruning confirmation of " + keysText(asked)
-			return found, nil
-		}
-		if wave == nil {
-			s.mem.patient = gate.Wait{}
-			s.record(run, found, p)
-			s.finish(run, app.Succeeded, "successfully synced (all tasks run)")
-			return found, nil
-		}
-		if len(wave.Broken) > 0 {
-			s.finish(run, app.Failed, "one or more synchronization tasks completed unsuccessfully, reason: "+keysText(wave.Broken)+" is degraded")
-			return found, nil
-		}
-		if len(wave.After) > 0 {
-			run.Message = "waiting for healthy state of " + keysText(wave.After)
-			return found, nil
-		}
-		done[wave.Number] = true
-		events := s.apply(ctx, run, wave.Steps)
-		if ctx.Err() != nil {
-			return found, ctx.Err()
-		}
-		if cause := unreachable(events); cause != nil {
-			run.Message = "waiting for the API server: " + cause.Error()
-			s.again(soon)
-			return found, cause
-		}
-		if failures := coreapply.Failures(events); len(failures) > 0 {
-			s.recompare(ctx, items, &found)
-			s.finish(run, app.Failed, "one or more objects failed to apply, reason: "+condition.Summary(failures))
-			return found, nil
-		}
-		if run.Operation.DryRun {
-			continue
-		}
-		if err := s.recompare(ctx, items, &found); err != nil {
-			s.finish(run, app.Errored, err.Error())
-			return found, err
-		}
-	}
-}
-
-// unreachable returns the first failure that has nothing to do with an object.
-func unreachable(events []coreapply.Event) error {
-	for _, e := range events {
-		if e.Err != nil && apply.Transient(e.Err) {
-			return e.Err
-		}
-	}
-	return nil
-}
-
 // recompare compares once more after writes.
 func (s *session) recompare(ctx context.Context, items []plan.Item, found **comparison) error {
 	again, err := s.compare(ctx, items)
@@ -276,10 +184,10 @@ func (s *session) recompare(ctx context.Context, items []plan.Item, found **comp
 }
 
 // preflight says why nothing of an operation may run; "" lets it.
-func (s *session) preflight(run *app.Run, found *comparison) string {
-	if len(found.invalid) > 0 {
-		texts := make([]string, len(found.invalid))
-		for i, err := range found.invalid {
+func (s *session) preflight(run *app.Run, found *comparison, hooks []error) string {
+	if invalid := slices.Concat(found.invalid, hooks); len(invalid) > 0 {
+		texts := make([]string, len(invalid))
+		for i, err := range invalid {
 			texts[i] = err.Error()
 		}
 		return "one or more synchronization tasks are not valid: " + condition.Summary(texts)
@@ -353,23 +261,8 @@ func selected(run *app.Run, key object.Key) bool {
 	return len(run.Operation.Only) == 0 || slices.ContainsFunc(run.Operation.Only, func(s app.Selector) bool { return s.Matches(key) })
 }
 
-// next returns the first wave with a step to run that was not run yet.
-func next(p plan.Plan, done map[int]bool) *plan.Wave {
-	for _, w := range p.Waves { // copies: the plan keeps what stays, for the record
-		w.Steps = slices.DeleteFunc(slices.Clone(w.Steps), func(st plan.Step) bool { return st.Action == plan.Keep })
-		if len(w.Steps) > 0 && !done[w.Number] {
-			return &w
-		}
-	}
-	return nil
-}
-
 func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []coreapply.Event {
-	events := apply.Run(ctx, s.cluster, apply.Job{
-		User: s.app.ID, RunAs: s.app.Target.RunAs, Manager: s.traits.Manager, Takeover: s.traits.Takeover,
-		Propagation: s.policy.Propagation, DryRun: run.Operation.DryRun, Parallel: s.options.Parallel,
-		MayPrune: s.mayPrune(run),
-	}, steps)
+	events := apply.Run(ctx, s.cluster, s.job(run), steps)
 	drift := 0
 	for _, e := range events {
 		s.options.Recorder.Step(e.Step.Action, e.Err)
@@ -383,17 +276,35 @@ func (s *session) apply(ctx context.Context, run *app.Run, steps []plan.Step) []
 			s.did.Written = append(s.did.Written, e.Step.Key)
 			s.options.Logger.Info("changed object", "app", s.app.ID.String(), "action", string(e.Step.Action), "object", e.Step.Key.String(), "reason", e.Step.Reason, "revision", run.Revision.String())
 		}
-		if !e.Step.Aside || e.Err != nil {
-			upsert(run, e.Result())
+		if worthARecord(e) {
+			run.Note(e.Result(run.Operation.DryRun))
 		}
 	}
 	s.options.Recorder.Drift(0, drift)
 	return events
 }
 
+// job is how the steps of an operation are taken.
+func (s *session) job(run *app.Run) apply.Job {
+	return apply.Job{
+		User: s.app.ID, RunAs: s.app.Target.RunAs, Manager: s.traits.Manager, Takeover: s.traits.Takeover,
+		Propagation: s.policy.Propagation, DryRun: run.Operation.DryRun, Parallel: s.options.Parallel,
+		Finalizer: s.traits.HookFinalizer, MayPrune: s.mayPrune(run),
+	}
+}
+
+// worthARecord leaves out what is no part of the application, what only makes room
+// for it, and failures that say nothing about an object.
+func worthARecord(e coreapply.Event) bool {
+	if e.Err != nil {
+		return !apply.Transient(e.Err)
+	}
+	return !e.Step.Aside && e.Step.Action != plan.Clear
+}
+
 // learn remembers how an object stands that was just written.
 func (s *session) learn(e coreapply.Event) {
-	if e.Step.Aside {
+	if e.Step.Aside || e.Step.Hook {
 		return
 	}
 	s.mem.items[e.Step.Key] = s.fresh(e)
@@ -409,7 +320,7 @@ func (s *session) record(run *app.Run, found *comparison, p plan.Plan) {
 	for _, w := range p.Waves {
 		for _, st := range w.Steps {
 			if st.Action == plan.Keep && !have[st.Key] {
-				upsert(run, coreapply.Event{Step: st}.Result())
+				run.Note(coreapply.Event{Step: st}.Result(false))
 			}
 		}
 	}
@@ -418,28 +329,20 @@ func (s *session) record(run *app.Run, found *comparison, p plan.Plan) {
 	}
 	for _, item := range found.items {
 		if key := item.Key(); !item.Aside && !have[key] && item.Standing != plan.Missing {
-			upsert(run, app.Result{Key: key, Version: item.Object.GroupVersionKind().Version, Status: app.ResultSynced, Message: "unchanged"})
+			run.Note(app.Result{Key: key, Version: item.Object.GroupVersionKind().Version, Status: app.ResultSynced, Message: "unchanged"})
 		}
 	}
 }
 
-func upsert(run *app.Run, r app.Result) {
-	for i := range run.Results {
-		if run.Results[i].Key == r.Key {
-			run.Results[i] = r
-			return
-		}
-	}
-	run.Results = append(run.Results, r)
-	slices.SortFunc(run.Results, func(a, b app.Result) int { return a.Key.Compare(b.Key) })
-}
+// terminatedMessage is that of operations which a person stopped.
+const terminatedMessage = "Operation terminated"
 
 // finish ends an attempt; a failed one is tried again while its limit allows.
 func (s *session) finish(run *app.Run, phase app.Phase, message string) {
 	s.did.Ended, s.did.Message = phase, message
 	run.Phase, run.Message, run.FinishedAt = phase, message, s.options.Now().Truncate(time.Second)
 	limit := run.Operation.Retry.Limit
-	if phase == app.Succeeded || (limit >= 0 && run.Retries >= limit) || message == "Operation terminated" {
+	if phase == app.Succeeded || (limit >= 0 && run.Retries >= limit) || message == terminatedMessage {
 		s.options.Logger.Info("sync finished", "app", s.app.ID.String(), "phase", string(phase), "revision", run.Revision.String(), "message", message)
 		return
 	}
@@ -447,14 +350,4 @@ func (s *session) finish(run *app.Run, phase app.Phase, message string) {
 	run.Phase = app.Running
 	run.Retries++
 	s.again(max(time.Second, run.Operation.Retry.Delay(run.Retries-1)))
-}
-
-func keysText(keys []object.Key) string {
-	var b strings.Builder
-	k := keys[0]
-	fmt.Fprintf(&b, "%s/%s/%s", k.Group, k.Kind, k.Name)
-	if more := len(keys) - 1; more > 0 {
-		fmt.Fprintf(&b, " and %d more resources", more)
-	}
-	return b.String()
 }

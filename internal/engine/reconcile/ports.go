@@ -32,14 +32,16 @@ type Dialect interface {
 
 // Traits are what differs between dialects for all of their applications.
 type Traits struct {
-	Manager  string     // field manager of every apply
-	Takeover []string   // managers whose fields become ours
-	Order    plan.Order // of objects
-	Adopts   bool       // objects that stand as desired but belong to others are applied too
-	Strict   bool       // repeated objects are an error
-	Marked   bool       // a mark names its bearer and proves ownership even without an inventory
-	Announce bool       // what is about to be created is written to the inventory first
-	Trails   bool       // a revision that changes nothing of an application may be reported a little later
+	Manager       string     // field manager of every apply
+	Takeover      []string   // managers whose fields become ours
+	Order         plan.Order // of objects
+	Adopts        bool       // objects that stand as desired but belong to others are applied too
+	Strict        bool       // repeated objects are an error
+	Marked        bool       // a mark names its bearer and proves ownership even without an inventory
+	Announce      bool       // what is about to be created is written to the inventory first
+	HookFinalizer string     // kept on hooks until their end was seen; empty: there are no hooks
+
+	Trails bool // a revision that changes nothing of an application may be reported a little later
 }
 
 // A Subject is one application as it was loaded, and its dialect's judgement
@@ -69,6 +71,14 @@ type Subject interface {
 	HandsOff(live *unstructured.Unstructured) bool // the live object asks not to be touched
 	IgnoresExtra(live *unstructured.Unstructured) bool
 	IgnoresHealth(obj *unstructured.Unstructured) bool
+
+	// IsHook reports whether an object runs at a point of an operation instead of
+	// being a part of the application.
+	IsHook(obj *unstructured.Unstructured) bool
+	// Arm returns a hook of Prepare as an attempt of an operation creates it, and
+	// AttemptOf the attempt that an object was created for; see plan.Attempt.
+	Arm(hook plan.Item, run app.Run) (plan.Item, error)
+	AttemptOf(live *unstructured.Unstructured) string
 
 	// Report writes the outcome to the user's object if it differs from what
 	// stands there.

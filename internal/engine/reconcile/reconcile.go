@@ -21,6 +21,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
@@ -219,6 +220,9 @@ type session struct {
 
 	did notice.Did
 
+	hooks     []plan.Item // of the revision that is compared with
+	persisted bool        // the operation was written down as it is
+
 	ahead    []object.Key                               // what is declared at a revision whose turn has not come
 	unsaid   bool                                       // it could not be found out what is declared
 	compared string                                     // id of the revision whose objects were claimed; empty: none
@@ -262,6 +266,11 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 		return s.out, true
 	}
 	s.compared = s.claimAnnounced(ctx, rev).ID
+	if running, kept := s.runningHooks(ctx, rev); kept {
+		s.claimAhead(ctx, rev)
+		rev = running
+		defer s.again(soon)
+	}
 	s.advance(ctx, rev)
 	s.remember()
 	return s.out, !s.silent

@@ -117,6 +117,7 @@ func (s *session) claim(declared []object.Key) {
 func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
 	problems, tool := s.out.Problems, s.out.Tool
 	items, err := s.render(ctx, rev)
+	items, _ = plan.Split(items)
 	s.out.Problems, s.out.Tool = problems, tool // they are told when the revision's turn has come
 	if err != nil {
 		s.ahead = s.mem.ahead // what was claimed before stands

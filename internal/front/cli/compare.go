@@ -31,12 +31,15 @@ type comparison struct {
 	standings []standing
 	leftovers []plan.Leftover
 	removed   []*unstructured.Unstructured // the objects of leftovers
+	hooks     []plan.Item                  // that a sync runs
 	problems  []error                      // objects that could not be compared, or would be refused
 }
 
 // compare looks at every desired object and at every leftover.
 func compare(ctx context.Context, u unit, items []plan.Item, live view) (*comparison, error) {
 	c := &comparison{decl: u.decl}
+	items, hooks := plan.Split(items)
+	c.expect(hooks)
 	desired := map[object.Key]bool{}
 	for _, item := range items {
 		desired[item.Key()] = true
@@ -56,12 +59,25 @@ func compare(ctx context.Context, u unit, items []plan.Item, live view) (*compar
 	}
 	slices.SortFunc(owned, func(a, b *unstructured.Unstructured) int { return object.KeyOf(a).Compare(object.KeyOf(b)) })
 	for _, obj := range owned {
-		if !desired[object.KeyOf(obj)] {
+		if !desired[object.KeyOf(obj)] && !u.decl.IsHook(obj) {
 			c.leave(obj)
 		}
 	}
 	c.guard()
 	return c, nil
+}
+
+// expect notes the hooks that a sync runs unless it fails.
+func (c *comparison) expect(hooks []plan.Item) {
+	for _, hook := range hooks {
+		if hook.Phase == app.SyncFail {
+			continue
+		}
+		hook.Object = hook.Object.DeepCopy()
+		hook.Object.SetName(hook.Title().Name)
+		hook.Standing, hook.Why = plan.Missing, "hook: runs in every sync of everything"
+		c.hooks = append(c.hooks, hook)
+	}
 }
 
 // guard holds what the server would hold because it is too much at once. A
@@ -140,7 +156,7 @@ func (c *comparison) addNamespace(ctx context.Context, items []plan.Item, live v
 	return nil
 }
 
-// plan orders what a sync would do.
+// plan orders what a sync would do. Hooks run only beside something else.
 func (c *comparison) plan(prune bool) (plan.Plan, error) {
 	in := plan.Input{
 		Order: c.decl.Order, Leftovers: c.leftovers, Prune: prune || c.decl.App.Policy.Prune,
@@ -149,6 +165,11 @@ func (c *comparison) plan(prune bool) (plan.Plan, error) {
 	for _, s := range c.standings {
 		in.Items = append(in.Items, s.item)
 	}
+	p, err := plan.Build(in)
+	if err != nil || p.Idle() {
+		return p, err
+	}
+	in.Items = append(in.Items, c.hooks...)
 	return plan.Build(in)
 }
 

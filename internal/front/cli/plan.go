@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/front/term"
 )
@@ -198,13 +199,19 @@ func (c *command) printPlans(format string, plans []planned) error {
 	return nil
 }
 
-func waveCell(w plan.Wave) term.Cell { return term.Cell{Text: strconv.Itoa(w.Number)} }
+func waveCell(w plan.Wave) term.Cell {
+	text := strconv.Itoa(w.Number)
+	if w.Phase != app.InSync {
+		text = w.Phase.String() + " " + text
+	}
+	return term.Cell{Text: text}
+}
 
 func actionStyle(a plan.Action) term.Style {
 	switch a {
 	case plan.Create:
 		return term.Green
-	case plan.Prune:
+	case plan.Prune, plan.Clear:
 		return term.Red
 	case plan.Patch, plan.Adopt, plan.Replace:
 		return term.Yellow

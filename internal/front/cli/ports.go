@@ -127,6 +127,7 @@ type Declaration struct {
 	PruneWave     func(live *unstructured.Unstructured) (wave int, last bool)
 	IgnoresExtra  func(live *unstructured.Unstructured) bool
 	IgnoresHealth func(live *unstructured.Unstructured) bool
+	IsHook        func(live *unstructured.Unstructured) bool // runs at a point of a sync, and is not compared
 }
 
 // Summary is one line about an application.

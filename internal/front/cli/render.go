@@ -57,7 +57,10 @@ func (c *command) render(ctx context.Context, f sourceFlags, args []string) erro
 		if len(items) == 0 {
 			c.say("%s: path %q renders to no object", u.title, u.request.Path)
 		}
-		for _, item := range items {
+		for i, item := range items {
+			if i > 0 && item.Object == items[i-1].Object { // a hook of several phases
+				continue
+			}
 			objects = append(objects, item.Object)
 		}
 	}

@@ -194,8 +194,15 @@ func (c *command) await(ctx context.Context, cluster Objects, d Dialect, obj *un
 func (c *command) printResults(a Answer) error {
 	var t term.Table
 	for _, r := range a.Results {
-		t.Add(term.Cell{Text: string(r.Status), Style: resultStyle(r.Status)},
-			term.Cell{Text: kindText(r.Key)}, term.Cell{Text: nameText(r.Key)}, term.Cell{Text: r.Message})
+		status := term.Cell{Text: string(r.Status), Style: resultStyle(r.Status)}
+		text := r.Message
+		if r.Hook {
+			status.Text, text = string(r.Ended), strings.TrimSpace(r.Phase.String()+" hook "+r.Message)
+			if r.Ended == app.Failed {
+				status.Style = term.Red
+			}
+		}
+		t.Add(status, term.Cell{Text: kindText(r.Key)}, term.Cell{Text: nameText(r.Key)}, term.Cell{Text: text})
 	}
 	return t.Write(c.out())
 }
