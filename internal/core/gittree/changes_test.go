@@ -24,7 +24,7 @@ func (m memory) tree(t *testing.T, files map[string]string) source.Tree {
 			rest, inside := strings.CutPrefix(name, prefix)
 			base, _, deeper := strings.Cut(rest, "/")
 			switch {
-			case !inside:
+			case !inside || lines[base] != "":
 			case deeper:
 				lines[base] = line("40000", base, dir(prefix+base+"/"))
 			default:
