@@ -30,19 +30,18 @@ func TestWatchesMayEndAtAnyCall(t *testing.T) { watchFaults.sweep(t, 5) }
 func (modes faults) sweep(t *testing.T, stride int) {
 	t.Parallel()
 	s := newSweep(t)
-	reference := map[bool]*life{false: {ns: "reference-argo"}, true: {ns: "reference-flux", flux: true}}
-	s.run([]*life{reference[false], reference[true]})
+	reference := s.undisturbed()
 	if t.Failed() {
 		return
 	}
 	var lives []*life
-	for flux, dialect := range map[bool]string{false: "argo", true: "flux"} {
-		calls := s.world.proxy.noted(reference[flux].ns)
-		t.Logf("%s takes these calls:\n%s", dialect, listed(calls))
+	for _, kind := range livesOf {
+		calls := s.world.proxy.noted(reference[kind].ns)
+		t.Logf("%s takes these calls:\n%s", kind, listed(calls))
 		for k := range calls {
 			for i, m := range modes {
 				if everything || k%stride == 0 && (k/stride+i)%len(modes) == 0 {
-					lives = append(lives, &life{ns: fmt.Sprintf("sweep-%s-%s-%d", dialect, m, k+1), flux: flux, like: reference[flux], fault: &fault{mode: m, skip: k, times: 1}})
+					lives = append(lives, &life{ns: fmt.Sprintf("sweep-%s-%s-%d", kind, m, k+1), kind: kind, like: reference[kind], fault: &fault{mode: m, skip: k, times: 1}})
 				}
 			}
 		}

@@ -12,8 +12,7 @@ import (
 func TestEveryWriteMayBeTheLast(t *testing.T) {
 	t.Parallel()
 	s := newSweep(t)
-	reference := map[bool]*life{false: {ns: "reference-argo"}, true: {ns: "reference-flux", flux: true}}
-	s.run([]*life{reference[false], reference[true]})
+	reference := s.undisturbed()
 	if t.Failed() {
 		return
 	}
@@ -32,17 +31,17 @@ func TestEveryWriteMayBeTheLast(t *testing.T) {
 // deaths are lives with a crash at every write, before and after it, once and
 // twice in a row. A normal run takes lives with a crash at every fourth write,
 // before it in some and after it in others.
-func (s *sweep) deaths(reference map[bool]*life) []*life {
+func (s *sweep) deaths(reference map[string]*life) []*life {
 	var lives []*life
-	for flux, dialect := range map[bool]string{false: "argo", true: "flux"} {
+	for _, kind := range livesOf {
 		for i, m := range []mode{"hold", "holdlost"} {
 			if !everything {
-				lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s", dialect, m), flux: flux, like: reference[flux]}, fault{mode: m, skip: 2 * i, every: 4}))
+				lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s", kind, m), kind: kind, like: reference[kind]}, fault{mode: m, skip: 2 * i, every: 4}))
 				continue
 			}
-			for n := range s.writes(reference[flux]) {
+			for n := range s.writes(reference[kind]) {
 				for _, times := range []int{1, 2} {
-					lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s-%d-%d", dialect, m, n+1, times), flux: flux, like: reference[flux]}, fault{mode: m, skip: n, times: times}))
+					lives = append(lives, s.mortal(&life{ns: fmt.Sprintf("mortal-%s-%s-%d-%d", kind, m, n+1, times), kind: kind, like: reference[kind]}, fault{mode: m, skip: n, times: times}))
 				}
 			}
 		}

@@ -268,6 +268,11 @@ func (c *cluster) DropFinalizer(ctx context.Context, live *unstructured.Unstruct
 	if apierrors.IsNotFound(err) {
 		return live, nil
 	}
+	if err == nil && out.GetDeletionTimestamp() == nil { // otherwise it may be gone with its last finalizer
+		if text, err := out.MarshalJSON(); err == nil {
+			c.live.Observe(out.GroupVersionKind(), text, owner(opts.User))
+		}
+	}
 	return out, err
 }
 

@@ -17,6 +17,7 @@ import (
 // across restarts. Nothing else is trusted after a restart but the cluster.
 type State struct {
 	Applied   string           // id of the revision that was last applied in full; empty: none
+	Hooks     []object.Entry   // hooks that were in the cluster, or about to be created
 	Inventory object.Inventory // what the application owned when it last reported
 	Run       *Run             // the last or current operation; nil: none yet
 	Seen      string           // the last refresh token that was handled

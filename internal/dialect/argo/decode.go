@@ -131,13 +131,15 @@ func state(a *v1alpha1.Application) app.State {
 	var st app.State
 	entries := make([]object.Entry, 0, len(a.Status.Resources))
 	for _, r := range a.Status.Resources {
-		if r.Hook {
-			continue
-		}
-		entries = append(entries, object.Entry{
+		entry := object.Entry{
 			Key:     object.Key{Group: r.Group, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name},
 			Version: r.Version,
-		})
+		}
+		if r.Hook {
+			st.Hooks = append(st.Hooks, entry)
+			continue
+		}
+		entries = append(entries, entry)
 	}
 	st.Inventory = object.NewInventory(entries)
 	if n := len(a.Status.History); n > 0 {

@@ -110,6 +110,11 @@ func (s *session) candidates(items []plan.Item) object.Inventory {
 			entries = append(entries, e)
 		}
 	}
+	for _, e := range s.app.State.Hooks {
+		if !desired[e.Key] {
+			entries = append(entries, e)
+		}
+	}
 	known := object.NewInventory(entries)
 	for _, key := range s.cluster.Owned(s.app.ID) {
 		if s.traits.Marked && !desired[key] && !known.Has(key) {

@@ -177,7 +177,11 @@ func (s *session) releaseLost(ctx context.Context, found *comparison) {
 		if run != nil && !run.Phase.Done() && run.FinishedAt.IsZero() && s.ofAttempt(live, run) {
 			continue
 		}
-		if err := s.release(ctx, live); err != nil && ctx.Err() == nil {
+		now, exists := s.cluster.Live(object.KeyOf(live))
+		if !exists || now.GetUID() != live.GetUID() {
+			continue
+		}
+		if err := s.release(ctx, now); err != nil && ctx.Err() == nil {
 			s.options.Logger.Warn("hook not let go of", "app", s.app.ID.String(), "object", object.KeyOf(live).String(), "err", err)
 			s.again(soon)
 		}
@@ -189,12 +193,14 @@ func (s *session) ofAttempt(live *unstructured.Unstructured, run *app.Run) bool 
 	return slices.ContainsFunc(app.SyncPhases, func(p app.SyncPhase) bool { return attempt == plan.Attempt(*run, p) })
 }
 
-// persist writes down how far an operation has come.
-func (s *session) persist(ctx context.Context, run *app.Run, found *comparison) error {
+// persist writes down how far an operation has come, and which hooks there will be.
+func (s *session) persist(ctx context.Context, run *app.Run, found *comparison, coming ...app.Resource) error {
 	s.assess(ctx, found)
 	out := s.out
 	out.Run, out.Waiting = run, cmp.Or(run.Message, "Applying revision "+out.Revision.String())
 	out.Problems, out.Guarded = slices.Concat(s.out.Problems, found.holds), true
+	out.Hooks = slices.Concat(s.out.Hooks, coming)
+	slices.SortFunc(out.Hooks, func(a, b app.Resource) int { return a.Key.Compare(b.Key) })
 	if err := s.subject.Report(ctx, out, s.now); err != nil {
 		return err
 	}
@@ -202,15 +208,29 @@ func (s *session) persist(ctx context.Context, run *app.Run, found *comparison) 
 	return nil
 }
 
-// beforeHooks writes an operation down before the first of its hooks is created:
-// who finds the hook after a crash has to know what it was created for.
-func (s *session) beforeHooks(ctx context.Context, run *app.Run, steps []plan.Step, found *comparison) error {
+// beforeHooks writes down an operation, and the names of its hooks, before they are
+// created: who finds one after a crash has to know what it was created for, and who
+// deletes the application then has to find it.
+func (s *session) beforeHooks(ctx context.Context, run *app.Run, wave *plan.Wave, found *comparison) error {
 	stored := s.app.State.Run
-	known := stored != nil && stored.StartedAt.Equal(run.StartedAt) && stored.Retries == run.Retries && stored.Phase == run.Phase
-	if known || s.persisted || run.Operation.DryRun || !slices.ContainsFunc(steps, func(st plan.Step) bool { return st.Hook }) {
+	known := s.persisted || (stored != nil && stored.StartedAt.Equal(run.StartedAt) && stored.Retries == run.Retries && stored.Phase == run.Phase)
+	var coming []app.Resource
+	for _, st := range wave.Steps {
+		if !st.Hook || st.Action == plan.Clear {
+			continue
+		}
+		named := func(e object.Entry) bool { return e.Key == st.Key }
+		if slices.ContainsFunc(found.hooks, func(live *unstructured.Unstructured) bool { return object.KeyOf(live) == st.Key }) {
+			continue
+		}
+		known = known && slices.ContainsFunc(s.app.State.Hooks, named)
+		coming = append(coming, app.Resource{Key: st.Key, Version: st.Version, Wave: wave.Number})
+	}
+	hooks := slices.ContainsFunc(wave.Steps, func(st plan.Step) bool { return st.Hook })
+	if known || !hooks || run.Operation.DryRun {
 		return nil
 	}
-	return s.persist(ctx, run, found)
+	return s.persist(ctx, run, found, coming...)
 }
 
 // clear deletes the objects of hooks whose time is over.

@@ -110,7 +110,7 @@ func (o *operation) wave(ctx context.Context) (more bool, err error) {
 func (o *operation) take(ctx context.Context, wave *plan.Wave) (more bool, err error) {
 	run := o.run
 	o.done[wave.Turn()] = true
-	if err := o.beforeHooks(ctx, run, wave.Steps, o.found); err != nil {
+	if err := o.beforeHooks(ctx, run, wave, o.found); err != nil {
 		return false, o.later("waiting to write down which hooks are about to run", err)
 	}
 	events := o.apply(ctx, run, wave.Steps)
