@@ -142,9 +142,10 @@ func taskText(keys []object.Key, things string) string {
 	return text
 }
 
-// HooksRun reports whether a hook was begun that has not come to its end.
+// HooksRun reports whether a hook of the present attempt was begun that has not
+// come to its end.
 func (r *Run) HooksRun() bool {
-	return !r.Phase.Done() && slices.ContainsFunc(r.Results, func(res Result) bool { return res.Hook && res.Ended == Running })
+	return !r.Phase.Done() && r.FinishedAt.IsZero() && slices.ContainsFunc(r.Results, func(res Result) bool { return res.Hook && res.Ended == Running })
 }
 
 // Result is what an operation did to one object. A hook that runs in several

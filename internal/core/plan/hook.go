@@ -30,6 +30,16 @@ func (i Item) Title() object.Key {
 	return key
 }
 
+// Titled is the item under its title, for people to read and for what asks an
+// object for a name.
+func (i Item) Titled() Item {
+	if title := i.Title(); title.Name != i.Object.GetName() {
+		i.Object = i.Object.DeepCopy()
+		i.Object.SetName(title.Name)
+	}
+	return i
+}
+
 // Split tells hooks from the objects that are part of the application.
 func Split(items []Item) (parts, hooks []Item) {
 	for _, item := range items {

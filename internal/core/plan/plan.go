@@ -159,12 +159,12 @@ func (e *DuplicateError) Error() string {
 
 // Build orders in.Items and in.Leftovers into waves.
 //
-// Waves come back in execution order: by phase, then by number. Within a wave steps are sorted by kind
-// rank, namespace and name, and prunes come last, so that an object which is
-// renamed exists under its new name before the old one goes. A Namespace or a
-// CustomResourceDefinition moves into the earliest wave that needs it. ByWave,
-// waves of prunes are mirrored, so that objects go in the reverse of the order
-// they came; ByStage, prunes are a wave of their own after everything else.
+// Waves come back in execution order: by phase, then by number. Within a wave
+// steps are sorted by kind rank, namespace and name, and prunes come last, so that
+// an object which is renamed exists under its new name before the old one goes. A
+// Namespace or a CustomResourceDefinition moves into the earliest wave that needs
+// it. ByWave, waves of prunes are mirrored, so that objects go in the reverse of the
+// order they came; ByStage, prunes are a wave of their own after everything else.
 // Objects that stand as desired make no step but are waited for: a wave lists
 // the unsettled objects of the waves before it. Build keeps no reference to in's
 // slices; cost grows as n log n. It fails with *DuplicateError.

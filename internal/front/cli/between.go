@@ -58,11 +58,11 @@ func (c *command) between(ctx context.Context, u unit, from, to source.Tree) (di
 func changes(old, now []plan.Item) ([]finding, []error) {
 	before := map[object.Key]plan.Item{}
 	for _, item := range old {
-		before[item.Title()] = item
+		before[item.Title()] = item.Titled()
 	}
 	after := map[object.Key]plan.Item{}
 	for _, item := range now {
-		after[item.Title()] = item
+		after[item.Title()] = item.Titled()
 	}
 	var out []finding
 	var problems []error

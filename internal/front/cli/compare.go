@@ -73,8 +73,7 @@ func (c *comparison) expect(hooks []plan.Item) {
 		if hook.Phase == app.SyncFail {
 			continue
 		}
-		hook.Object = hook.Object.DeepCopy()
-		hook.Object.SetName(hook.Title().Name)
+		hook = hook.Titled()
 		hook.Standing, hook.Why = plan.Missing, "hook: runs in every sync of everything"
 		c.hooks = append(c.hooks, hook)
 	}
