@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
@@ -85,6 +86,16 @@ func (v Vitals) Settled(order plan.Order) plan.Settled {
 	case health.Progressing, health.Suspended, health.Missing:
 	}
 	return plan.Pending
+}
+
+// RunsOnce reports whether objects of a kind run to an end, after which nothing
+// but a new one runs again.
+func RunsOnce(gk schema.GroupKind) bool {
+	switch gk {
+	case schema.GroupKind{Group: "batch", Kind: "Job"}, schema.GroupKind{Kind: "Pod"}:
+		return true
+	}
+	return gk.Kind == "Workflow" // of whatever engine
 }
 
 // Images lists the container images of a workload in the order they are declared.

@@ -105,6 +105,7 @@ type HookState struct {
 	Ours     bool      // and it was created for this very attempt
 	Going    bool      // and it is being deleted
 	Settled  Settled   // and this is how it is doing
+	Once     bool      // and it is of a kind that runs to an end: to run again it has to be created anew
 }
 
 // Judge returns how a hook stands, and why when something went wrong that its
@@ -125,7 +126,7 @@ func (h HookState) Judge(policy Hook) (Standing, Settled, string) {
 		return Missing, Ready, ""
 	case h.Going:
 		return Leaving, Ready, ""
-	case policy.Before:
+	case policy.Before || h.Once:
 		return Stale, Ready, ""
 	}
 	return Differs, Ready, ""

@@ -31,6 +31,7 @@ func TestHookState(t *testing.T) {
 		"recorded as ended, another":      {plan.HookState{Recorded: app.Succeeded, Live: true, Settled: plan.Pending}, before, plan.Same, plan.Ready, false},
 		"an earlier one is there":         {plan.HookState{Live: true}, before, plan.Stale, plan.Ready, false},
 		"an earlier one goes":             {plan.HookState{Live: true, Going: true}, before, plan.Leaving, plan.Ready, false},
+		"an earlier one that ran":         {plan.HookState{Live: true, Once: true}, keep, plan.Stale, plan.Ready, false},
 		"an earlier one that is to stay":  {plan.HookState{Live: true}, keep, plan.Differs, plan.Ready, false},
 	} {
 		standing, settled, why := c.state.Judge(c.policy)

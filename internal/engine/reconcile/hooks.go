@@ -78,7 +78,7 @@ func (s *session) arm(ctx context.Context, run *app.Run, found *comparison, decl
 		return h, s.unserved(found, &h.Item, err)
 	}
 	live, exists := s.cluster.Live(item.Key())
-	state := plan.HookState{Recorded: run.EndOf(item.Key(), item.Phase), Live: exists}
+	state := plan.HookState{Recorded: run.EndOf(item.Key(), item.Phase), Live: exists, Once: assess.RunsOnce(item.Key().GroupKind())}
 	if exists {
 		state.Ours = s.subject.AttemptOf(live) == plan.Attempt(*run, item.Phase)
 		state.Going = live.GetDeletionTimestamp() != nil
