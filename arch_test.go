@@ -48,7 +48,7 @@ var floors = []floor{
 	{dir: "internal/core", std: pure, modules: pureModules, sibling: true},
 	{
 		dir: "internal/dialect", ours: []string{"api", "internal/core"}, std: pure,
-		modules: append(slices.Clone(pureModules), "github.com/fluxcd/kustomize-controller/api", "github.com/fluxcd/source-controller/api",
+		modules: append(slices.Clone(pureModules), "github.com/evanphx/json-patch/v5", "github.com/fluxcd/kustomize-controller/api", "github.com/fluxcd/source-controller/api",
 			"github.com/fluxcd/helm-controller/api", "github.com/fluxcd/notification-controller/api",
 			"github.com/fluxcd/image-automation-controller/api", "github.com/fluxcd/image-reflector-controller/api", "github.com/fluxcd/pkg/apis"),
 	},

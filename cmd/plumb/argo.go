@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,8 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/front/cli"
 )
@@ -53,6 +56,7 @@ func (d argoDialect) Declare(obj *unstructured.Unstructured, _ []*unstructured.U
 	decoded := d.Decode(a)
 	return cli.Declaration{
 		App: decoded, Warnings: warnings, Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave,
+		Request: func(from app.Source, tree source.Tree) (render.Request, error) { return d.Request(decoded, from, tree) },
 		Prepare: func(ms []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
 			return d.Prepare(decoded, ms, namespaced)
 		},
@@ -95,7 +99,9 @@ func (d argoDialect) Summary(obj *unstructured.Unstructured) cli.Summary {
 	}
 	decoded := d.Decode(a)
 	s.From = decoded.Project
-	s.Repository, s.Path = decoded.Source.URL, decoded.Source.Render.Path
+	if len(decoded.Sources) > 0 {
+		s.Repository, s.Path = decoded.Sources[0].URL, decoded.Sources[0].Render.Path
+	}
 	s.Destination = destination(a.Spec.Destination)
 	if a.Status.Sync.Status != "" {
 		s.Sync = string(a.Status.Sync.Status)
@@ -104,8 +110,8 @@ func (d argoDialect) Summary(obj *unstructured.Unstructured) cli.Summary {
 		s.Health = health.Code(a.Status.Health.Status)
 	}
 	s.Revision = a.Status.Sync.Revision
-	if s.Revision == "" && len(a.Status.Sync.Revisions) > 0 {
-		s.Revision = a.Status.Sync.Revisions[0]
+	if s.Revision == "" {
+		s.Revision = strings.Join(a.Status.Sync.Revisions, ",")
 	}
 	s.Message = applicationMessage(a)
 	return s
@@ -173,6 +179,11 @@ func (d argoDialect) Sync(obj *unstructured.Unstructured, want cli.SyncOptions, 
 	sync := &v1alpha1.SyncOperation{Revision: want.Revision, Prune: want.Prune, DryRun: want.DryRun}
 	if sp := a.Spec.SyncPolicy; sp != nil {
 		sync.SyncOptions = sp.SyncOptions
+	}
+	if want.Back != nil {
+		if err := back(a, *want.Back, sync); err != nil {
+			return cli.Request{}, err
+		}
 	}
 	for _, s := range want.Only {
 		if !declares(a, s) {

@@ -54,7 +54,7 @@ func (fluxDialect) Declare(obj *unstructured.Unstructured, others []*unstructure
 		}
 		warnings = append(warnings, more...)
 		repo := flux.DecodeRepository(g)
-		decoded.Source.URL, decoded.Source.Ref = repo.URL, repo.Ref
+		decoded.Sources[0].URL, decoded.Sources[0].Ref = repo.URL, repo.Ref
 		decoded.Problems = append(decoded.Problems, repo.Problems...)
 	}
 	var alone map[object.Key]bool
@@ -164,7 +164,7 @@ func refusedFor(k *kustomizev1.Kustomization, want cli.SyncOptions) error {
 	for _, f := range []struct {
 		set  bool
 		name string
-	}{{want.Prune, "--prune"}, {want.DryRun, "--dry-run"}, {want.Revision != "", "--revision"}, {len(want.Only) > 0, "--resource"}} {
+	}{{want.Prune, "--prune"}, {want.DryRun, "--dry-run"}, {want.Revision != "", "--revision"}, {len(want.Only) > 0, "--resource"}, {want.Back != nil, "rollback"}} {
 		if f.set {
 			given = append(given, f.name)
 		}

@@ -39,7 +39,9 @@ type Application struct {
 	ID         ID
 	UID        string
 	Generation int64
-	Source     Source
+	Sources    []Source // combined in this order; an object that two declare is the later one's
+	Declared   string   // identity of the sources as the user wrote them: a change is a new attempt
+	Borrowed   bool     // the sources are those of Request, and not the application's own
 	Target     Destination
 	Project    string // empty: the dialect has no projects
 	Policy     Policy
@@ -58,14 +60,26 @@ type Application struct {
 	Problems []condition.Problem // why it cannot run as declared; empty: it can
 }
 
-// Source is where the desired state comes from and how it is rendered.
+// Managed returns the user's object that fetches what the application comes from;
+// nil: the engine polls the repositories itself.
+func (a Application) Managed() *ManagedSource {
+	if len(a.Sources) == 0 {
+		return nil
+	}
+	return a.Sources[0].Managed
+}
+
+// Source is where desired state comes from and how it is rendered.
 type Source struct {
 	URL     string         // of the repository, as the user wrote it
 	Secret  *SecretRef     // credentials; nil: found by URL, or none needed
 	Ref     source.Ref     // branch, tag, range or commit
 	Render  render.Request // without what the destination adds (version, API list)
-	Digest  string         // identity of the source as the user wrote it: a change is a new attempt
 	Managed *ManagedSource // the user's object that fetches it; nil: the engine polls the repository itself
+	Written any            // the source as the dialect reads it; nobody else looks inside
+
+	Alias string // name by which the other sources read its files, see source.Mounted; empty: they do not
+	Lends bool   // it declares nothing by itself, and only lends its files to others
 }
 
 // SecretRef names a Secret.
@@ -161,7 +175,7 @@ type Policy struct {
 
 // Operation is one run of the pipeline up to and including apply.
 type Operation struct {
-	Revision  string // commit id to use; empty: the newest that the reference stands for
+	Revision  string // to use, see source.Join; empty: the newest that the references stand for
 	Automatic bool   // started by the engine, not by a person
 	User      string // who asked
 	Prune     bool

@@ -45,7 +45,7 @@ type Run struct {
 	Phase      Phase
 	Message    string
 	Revision   source.Revision
-	Source     string // Source.Digest at the time
+	Source     string // Application.Declared at the time
 	StartedAt  time.Time
 	FinishedAt time.Time // zero while running
 	Retries    int64
@@ -198,7 +198,7 @@ type Resource struct {
 // Outcome is everything one reconcile found out and did: the input of a report.
 type Outcome struct {
 	Revision  source.Revision // what was compared; zero when none could be resolved
-	Tool      render.Tool
+	Tools     []render.Tool   // of each source; empty for one that only lends its files
 	Sync      SyncStatus
 	Health    health.Status
 	Resources []Resource // sorted by key

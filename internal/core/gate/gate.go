@@ -21,7 +21,7 @@ type Input struct {
 	Policy    app.Policy
 	Request   *app.Operation // what a person asked for
 	Run       *app.Run       // last or current operation; nil: none
-	Source    string         // app.Source.Digest
+	Source    string         // app.Application.Declared
 	Revision  source.Revision
 	Sync      app.SyncStatus
 	Resources []app.Resource

@@ -14,14 +14,16 @@ import (
 
 // Admit checks what a project says about where an application comes from and
 // goes to; kinds are checked object by object with Permits. A nil error admits.
-func Admit(p app.Project, url string, to app.Destination) error {
+func Admit(p app.Project, sources []app.Source, to app.Destination) error {
 	if len(p.Unsupported) > 0 {
 		return condition.Newf(condition.NotSupported,
 			"project '%s' has rules that this version cannot keep, and nothing is applied against them: %s", p.Name, strings.Join(p.Unsupported, ", "))
 	}
-	if !sourceAllowed(p.SourceRepos, url) {
-		return condition.Newf(condition.NotPermitted,
-			"application repo %s is not permitted in project '%s'", source.Redact(url), p.Name)
+	for _, from := range sources {
+		if !sourceAllowed(p.SourceRepos, from.URL) {
+			return condition.Newf(condition.NotPermitted,
+				"application repo %s is not permitted in project '%s'", source.Redact(from.URL), p.Name)
+		}
 	}
 	if !destinationAllowed(p.Destinations, to, to.Namespace) {
 		return condition.Newf(condition.NotPermitted,

@@ -58,7 +58,7 @@ func TestSourceRepos(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := app.Project{Name: "team", SourceRepos: test.repos, Destinations: anywhere}
-			err := gate.Admit(p, test.url, app.Destination{Server: here, Namespace: "shop"})
+			err := gate.Admit(p, []app.Source{{URL: test.url}}, app.Destination{Server: here, Namespace: "shop"})
 			admitted(t, test.reason, err, test.refused)
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error repeats a password: %v", err)
@@ -96,7 +96,7 @@ func TestDestinations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := app.Project{Name: "team", SourceRepos: []string{"*"}, Destinations: test.rules}
-			admitted(t, test.reason, gate.Admit(p, "https://git.example/a", test.to), test.refused)
+			admitted(t, test.reason, gate.Admit(p, []app.Source{{URL: "https://git.example/a"}}, test.to), test.refused)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"sync"
 
 	"github.com/plumbline-dev/plumbline/internal/core/source"
@@ -136,8 +137,11 @@ type Mark struct {
 func (m Mark) Within() (dir string, ok bool) { return m.path, m.within }
 
 // Mark returns the mark of a request that rendered to result on tree; the zero Mark
-// if that is not remembered.
+// if that is not remembered, or the request was made for this revision alone.
 func (m *Memo) Mark(req Request, result Result, tree source.Tree) Mark {
+	if req.Pinned {
+		return Mark{}
+	}
 	mark := Mark{digest: result.Digest}
 	if req.Tool == "" {
 		req.Tool, mark.found = result.Tool, result.Tool
@@ -266,6 +270,9 @@ func (m *Memo) render(ctx context.Context, req Request, tree source.Tree, r Rend
 	}
 	m.count(func(s *Stats) { s.Misses++ })
 	recorder := source.Record(tree, scope)
+	for _, name := range req.Heeds {
+		_, _ = recorder.ReadFile(path.Join(scope, name)) // for the record
+	}
 	res, err = r.Render(ctx, req, recorder)
 	if err == nil && res.Digest == "" {
 		res.Digest = Digest(res.Manifests)

@@ -264,6 +264,8 @@ func TestMark(t *testing.T) {
 	for name, c := range map[string]struct {
 		change files
 		tool   Tool
+		heeds  []string
+		pinned bool
 		same   bool
 	}{
 		"nothing":                    {same: true},
@@ -273,11 +275,15 @@ func TestMark(t *testing.T) {
 		"a further manifest":         {change: files{"a/more.yaml": configMap("c")}},
 		"another tool is called for": {change: files{"a/kustomization.yaml": "resources: [app.yaml]"}},
 		"no longer a directory":      {change: files{"a": "file", "a/app.yaml": ""}},
+		"a file that is heeded":      {heeds: []string{"README"}, change: files{"a/README": "hello"}},
+		"one that is not there":      {heeds: []string{".more"}, change: files{"a/.more": "helm: {}"}},
+		"nothing heeded":             {heeds: []string{".more", "README"}, same: true},
+		"made for one revision":      {pinned: true},
 		"the tool was asked for":     {tool: Directory, change: files{"a/README": "hello"}, same: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			memo := NewMemo(MemoOptions{})
-			req := Request{Path: "a", Tool: c.tool}
+			req := Request{Path: "a", Tool: c.tool, Heeds: c.heeds, Pinned: c.pinned}
 			res, _, err := memo.Render(t.Context(), req, base.tree(), DirectoryRenderer{})
 			if err != nil {
 				t.Fatal(err)

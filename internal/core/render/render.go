@@ -42,6 +42,13 @@ type Request struct {
 	Kustomize *KustomizeOptions `json:"kustomize,omitempty"`
 	Helm      *HelmOptions      `json:"helm,omitempty"`
 
+	// Heeds names the files that had a say in this request, whether they are there
+	// or not, relative to Path: what becomes of them is part of what a render reads.
+	Heeds []string `json:"heeds,omitempty"`
+	// Pinned says that the request was made for one revision and tells nothing
+	// about others.
+	Pinned bool `json:"-"`
+
 	Namespace   string   `json:"namespace,omitempty"`   // destination namespace; Helm's .Release.Namespace
 	KubeVersion string   `json:"kubeVersion,omitempty"` // version of the destination cluster, e.g. "v1.37.2"
 	APIVersions []string `json:"apiVersions,omitempty"` // what the destination serves: "apps/v1", "apps/v1/Deployment"; sorted

@@ -9,6 +9,7 @@ package source
 import (
 	"fmt"
 	"io/fs"
+	"strings"
 )
 
 // Revision is an immutable version of a source.
@@ -18,8 +19,16 @@ type Revision struct {
 }
 
 // String returns "main@4f1c2ab", or the abbreviated id alone when nothing was
-// asked for by name.
+// asked for by name; of a joined one each part like that.
 func (r Revision) String() string {
+	if n := 1 + strings.Count(r.ID, joint); n > 1 {
+		parts, _ := r.Parts(n)
+		texts := make([]string, n)
+		for i, part := range parts {
+			texts[i] = part.String()
+		}
+		return strings.Join(texts, joint)
+	}
 	id := r.ID
 	if len(id) > 7 {
 		id = id[:7]

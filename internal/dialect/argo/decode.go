@@ -14,6 +14,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
 // Decode reads an Application. What is wrong with it is listed in Problems;
@@ -35,9 +36,13 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 	}
 	out.Target = destination(a.Spec.Destination, report)
 	before := len(out.Problems)
-	src := effectiveSource(a, report)
+	field, list := ownSources(a, report)
+	if asked, sources := askedSources(a); len(sources) > 0 && digestOf(sources) != digestOf(list) {
+		field, list, out.Borrowed = asked, sources, true
+	}
+	out.Declared = digestOf(list)
 	var err error
-	if out.Source, err = sourceOf(src, a.Name, out.Target.Namespace); err != nil && len(out.Problems) == before {
+	if out.Sources, err = s.sources(out, field, list); err != nil && len(out.Problems) == before {
 		out.Problems = append(out.Problems, condition.Of(err, condition.InvalidSpec))
 	}
 	if out.Policy, err = policy(a.Spec.SyncPolicy); err != nil {
@@ -83,31 +88,45 @@ func destination(d v1alpha1.Destination, report func(condition.Reason, string, .
 	return to
 }
 
-// effectiveSource returns the one source that is synced.
-func effectiveSource(a *v1alpha1.Application, report func(condition.Reason, string, ...any)) v1alpha1.Source {
+// ownSources returns the sources that an application keeps to, and the field they
+// are in.
+func ownSources(a *v1alpha1.Application, report func(condition.Reason, string, ...any)) (field string, list []v1alpha1.Source) {
 	switch {
 	case a.Spec.SourceHydrator != nil:
 		report(condition.NotSupported, "spec.sourceHydrator is not supported: sync from the branch that holds the rendered manifests instead")
-	case len(a.Spec.Sources) > 1:
-		report(condition.NotSupported, "spec.sources with %d entries is not supported by this version: use one source", len(a.Spec.Sources))
-	case len(a.Spec.Sources) == 1:
-		return a.Spec.Sources[0]
+	case len(a.Spec.Sources) > 0:
+		return "spec.sources", a.Spec.Sources
 	case a.Spec.Source != nil:
-		return *a.Spec.Source
+		return "spec.source", []v1alpha1.Source{*a.Spec.Source}
 	default:
 		report(condition.InvalidSpec, "spec.source is required")
 	}
-	return v1alpha1.Source{}
+	return "spec.source", nil
 }
 
-// sourceDigest identifies a source as written: any change is a new attempt.
-func sourceDigest(src v1alpha1.Source) string {
-	text, err := json.Marshal(src)
-	if err != nil { // only a RawExtension with broken JSON can do that
-		return err.Error()
+// askedSources returns those that an operation asks for instead, as a rollback does.
+func askedSources(a *v1alpha1.Application) (field string, list []v1alpha1.Source) {
+	switch {
+	case a.Operation == nil || a.Operation.Sync == nil:
+	case len(a.Operation.Sync.Sources) > 0:
+		return "operation.sync.sources", a.Operation.Sync.Sources
+	case a.Operation.Sync.Source != nil:
+		return "operation.sync.source", []v1alpha1.Source{*a.Operation.Sync.Source}
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+	return "", nil
+}
+
+// digestOf identifies sources as written: any change is a new attempt.
+func digestOf(sources []v1alpha1.Source) string {
+	h := sha256.New()
+	for _, src := range sources {
+		text, err := json.Marshal(src)
+		if err != nil { // only a RawExtension with broken JSON can do that
+			text = []byte(err.Error())
+		}
+		h.Write(text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func deletion(a *v1alpha1.Application) *app.Deletion {
@@ -143,7 +162,8 @@ func state(a *v1alpha1.Application) app.State {
 	}
 	st.Inventory = object.NewInventory(entries)
 	if n := len(a.Status.History); n > 0 {
-		st.Applied = a.Status.History[n-1].Revision
+		last := a.Status.History[n-1]
+		st.Applied = RevisionOf(last.Revision, last.Revisions)
 	}
 	st.Run = runOf(a.Status.OperationState)
 	st.PruneHeld = slices.ContainsFunc(a.Status.Conditions, func(c v1alpha1.ApplicationCondition) bool { return c.Type == conditionPruneHeld })
@@ -165,8 +185,8 @@ func runOf(os *v1alpha1.OperationState) *app.Run {
 		run.FinishedAt = os.FinishedAt.Time
 	}
 	if res := os.SyncResult; res != nil {
-		run.Revision.ID = res.Revision
-		run.Source = sourceDigest(res.Source)
+		run.Revision.ID = RevisionOf(res.Revision, res.Revisions)
+		run.Source = digestOf(SourcesOf(res.Source, res.Sources))
 		for _, r := range res.Resources {
 			run.Results = append(run.Results, ResultOf(r))
 		}
@@ -192,16 +212,37 @@ func ResultOf(r v1alpha1.ResourceResult) app.Result {
 	return out
 }
 
+// SourcesOf returns the sources that a status or an operation has in its two fields.
+func SourcesOf(one v1alpha1.Source, several []v1alpha1.Source) []v1alpha1.Source {
+	if len(several) > 0 {
+		return several
+	}
+	return []v1alpha1.Source{one}
+}
+
+// RevisionOf returns the revision that a status or an operation has in its two fields.
+func RevisionOf(one string, several []string) string {
+	if len(several) == 0 {
+		return one
+	}
+	parts := make([]source.Revision, len(several))
+	for i, id := range several {
+		parts[i].ID = id
+	}
+	return source.Join(parts).ID
+}
+
 // request reads the operation that a person or a tool asked for.
 func request(a *v1alpha1.Application) (*app.Operation, error) {
 	if a.Operation == nil {
 		return nil, nil
 	}
-	if a.Operation.Sync == nil {
+	sync := a.Operation.Sync
+	if sync == nil {
 		return nil, fmt.Errorf("it has no sync part; nothing else can be asked for")
 	}
-	if s := a.Operation.Sync; len(s.Manifests) > 0 || s.Source != nil || len(s.Sources) > 0 || len(s.Revisions) > 0 {
-		return nil, fmt.Errorf("local manifests and other sources than the application's own are not supported by this version")
+	if len(sync.Manifests) > 0 {
+		return nil, fmt.Errorf("local manifests are not supported by this version")
 	}
 	op := operationOf(*a.Operation)
 	if _, err := retryOf(a.Operation.Retry); err != nil {
@@ -217,7 +258,7 @@ func operationOf(o v1alpha1.Operation) app.Operation {
 	if s == nil {
 		return op
 	}
-	op.Revision, op.Prune, op.DryRun = s.Revision, s.Prune, s.DryRun
+	op.Revision, op.Prune, op.DryRun = RevisionOf(s.Revision, s.Revisions), s.Prune, s.DryRun
 	op.Options, op.Heals = s.SyncOptions, s.AutoHealAttemptsCount
 	if st := s.SyncStrategy; st != nil {
 		op.Bare = st.Apply != nil && st.Hook == nil

@@ -89,7 +89,7 @@ func TestImages(t *testing.T) {
 		if len(got.Problems) > 0 {
 			t.Fatal(got.Problems)
 		}
-		if d := cmp.Diff([]render.KustomizeImage{want}, got.Source.Render.Kustomize.Images); d != "" {
+		if d := cmp.Diff([]render.KustomizeImage{want}, got.Sources[0].Render.Kustomize.Images); d != "" {
 			t.Errorf("%s (-want +got):\n%s", text, d)
 		}
 	}

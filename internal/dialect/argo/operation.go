@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
 // defaultHistory is how many successful syncs are kept unless the spec says otherwise.
@@ -21,7 +23,7 @@ func (s Settings) operationState(a *v1alpha1.Application, out app.Outcome) *v1al
 	if run == nil {
 		return a.Status.OperationState
 	}
-	src := effectiveSource(a, func(condition.Reason, string, ...any) {})
+	used, several := usedSources(a)
 	os := &v1alpha1.OperationState{
 		Operation:  operationTo(run.Operation),
 		Phase:      v1alpha1.OperationPhase(run.Phase),
@@ -32,8 +34,8 @@ func (s Settings) operationState(a *v1alpha1.Application, out app.Outcome) *v1al
 	old := a.Status.OperationState
 	if old != nil && old.StartedAt.Time.Equal(run.StartedAt) && reflect.DeepEqual(operationOf(old.Operation), run.Operation) { // two may start in one second
 		os.Operation = old.Operation
-		if old.SyncResult != nil && run.Source != "" && sourceDigest(old.SyncResult.Source) == run.Source {
-			src = old.SyncResult.Source
+		if res := old.SyncResult; res != nil && run.Source != "" && digestOf(SourcesOf(res.Source, res.Sources)) == run.Source {
+			used, several = SourcesOf(res.Source, res.Sources), len(res.Sources) > 0
 		}
 	}
 	if out.Answers && a.Operation != nil {
@@ -46,7 +48,9 @@ func (s Settings) operationState(a *v1alpha1.Application, out app.Outcome) *v1al
 	if run.Revision.ID == "" {
 		return os
 	}
-	os.SyncResult = &v1alpha1.SyncResult{Revision: run.Revision.ID, Source: src}
+	os.SyncResult = &v1alpha1.SyncResult{}
+	os.SyncResult.Revision, os.SyncResult.Revisions = revisionTo(run.Revision, len(used), several)
+	os.SyncResult.Source, os.SyncResult.Sources = sourcesTo(used, several)
 	for _, r := range run.Results {
 		os.SyncResult.Resources = append(os.SyncResult.Resources, v1alpha1.ResourceResult{
 			Group: r.Key.Group, Version: r.Version, Kind: r.Key.Kind, Namespace: r.Key.Namespace, Name: r.Key.Name,
@@ -80,9 +84,11 @@ func hookPhase(r app.Result) v1alpha1.OperationPhase {
 
 func operationTo(op app.Operation) v1alpha1.Operation {
 	sync := &v1alpha1.SyncOperation{
-		Revision: op.Revision, Prune: op.Prune, DryRun: op.DryRun,
+		Prune: op.Prune, DryRun: op.DryRun,
 		SyncOptions: op.Options, AutoHealAttemptsCount: op.Heals,
 	}
+	count := 1 + strings.Count(op.Revision, ",")
+	sync.Revision, sync.Revisions = revisionTo(source.Revision{ID: op.Revision}, count, count > 1)
 	if op.Bare || op.Force {
 		force := v1alpha1.SyncStrategyApply{Force: op.Force}
 		sync.SyncStrategy = &v1alpha1.SyncStrategy{Hook: &v1alpha1.SyncStrategyHook{SyncStrategyApply: force}}
@@ -100,6 +106,24 @@ func operationTo(op app.Operation) v1alpha1.Operation {
 	}
 }
 
+// usedSources returns what a run that begins now is of, and whether a status speaks
+// of several.
+func usedSources(a *v1alpha1.Application) (list []v1alpha1.Source, several bool) {
+	if field, asked := askedSources(a); len(asked) > 0 {
+		return asked, strings.HasSuffix(field, "s")
+	}
+	_, own := ownSources(a, func(condition.Reason, string, ...any) {})
+	return own, plural(a)
+}
+
+// sourcesTo splits sources into the two fields of a status.
+func sourcesTo(list []v1alpha1.Source, plural bool) (one v1alpha1.Source, several []v1alpha1.Source) {
+	if plural || len(list) == 0 {
+		return v1alpha1.Source{}, list
+	}
+	return list[0], nil
+}
+
 // history appends a successful full sync and drops the oldest beyond the limit.
 func (s Settings) history(a *v1alpha1.Application, out app.Outcome) []v1alpha1.RevisionHistory {
 	history, run := a.Status.History, out.Run
@@ -109,17 +133,19 @@ func (s Settings) history(a *v1alpha1.Application, out app.Outcome) []v1alpha1.R
 	var id int64
 	if n := len(history); n > 0 {
 		last := history[n-1]
-		if last.DeployStartedAt != nil && last.DeployStartedAt.Time.Equal(run.StartedAt) && last.Revision == run.Revision.ID {
+		if last.DeployStartedAt != nil && last.DeployStartedAt.Time.Equal(run.StartedAt) && RevisionOf(last.Revision, last.Revisions) == run.Revision.ID {
 			return history
 		}
 		id = last.ID + 1
 	}
 	started := metav1.NewTime(run.StartedAt)
 	entry := v1alpha1.RevisionHistory{
-		ID: id, Revision: run.Revision.ID, DeployedAt: metav1.NewTime(run.FinishedAt), DeployStartedAt: &started,
-		Source:      effectiveSource(a, func(condition.Reason, string, ...any) {}),
+		ID: id, DeployedAt: metav1.NewTime(run.FinishedAt), DeployStartedAt: &started,
 		InitiatedBy: v1alpha1.OperationInitiator{Username: run.Operation.User, Automated: run.Operation.Automatic},
 	}
+	used, several := usedSources(a)
+	entry.Revision, entry.Revisions = revisionTo(run.Revision, len(used), several)
+	entry.Source, entry.Sources = sourcesTo(used, several)
 	history = append(slices.Clone(history), entry)
 	limit := int64(defaultHistory)
 	if a.Spec.RevisionHistoryLimit != nil {

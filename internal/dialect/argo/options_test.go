@@ -32,19 +32,29 @@ func TestRefusedFields(t *testing.T) {
 		"no path":       {"spec.source.path", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Path = "" })},
 		"oci":           {"spec.source: OCI", condition.NotSupported, src(func(s *v1alpha1.Source) { s.RepoURL = "oci://registry.example/a" })},
 		"chart":         {"spec.source.chart", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Chart = "api" })},
-		"ref":           {"spec.source.ref", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Ref = "values" })},
+		"ref":           {`spec.source.ref: "a/b"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Ref = "a/b" })},
 		"plugin":        {"spec.source.plugin", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Plugin = &v1alpha1.PluginSource{} })},
 		"two tools":     {"multiple application sources", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Helm, s.Directory = &v1alpha1.HelmSource{}, &v1alpha1.DirectorySource{} })},
 		"jsonnet": {"spec.source.directory.jsonnet", condition.NotSupported, src(func(s *v1alpha1.Source) {
 			s.Directory = &v1alpha1.DirectorySource{Jsonnet: v1alpha1.Jsonnet{Libs: []string{"lib"}}}
 		})},
-		"kustomize":    {"spec.source.kustomize.version", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Kustomize = &v1alpha1.KustomizeSource{Version: "v4"} })},
-		"substitution": {"spec.source.kustomize.commonAnnotationsEnvsubst", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Kustomize = &v1alpha1.KustomizeSource{CommonAnnotationsEnvsubst: true} })},
+		"kustomize": {"spec.source.kustomize.version", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Kustomize = &v1alpha1.KustomizeSource{Version: "v4"} })},
 		"replicas": {`spec.source.kustomize.replicas: count "many" of "api"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) {
 			s.Kustomize = &v1alpha1.KustomizeSource{Replicas: []v1alpha1.KustomizeReplica{{Name: "api", Count: intstr.FromString("many")}}}
 		})},
-		"values":          {"spec.source.helm.values", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Helm = &v1alpha1.HelmSource{Values: "a: b: c"} })},
-		"two sources":     {"spec.sources with 2 entries", condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.Sources = []v1alpha1.Source{*a.Spec.Source, *a.Spec.Source} }},
+		"values": {"spec.source.helm.values", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Helm = &v1alpha1.HelmSource{Values: "a: b: c"} })},
+		"two of a ref": {`spec.sources: ref "values" names two sources`, condition.InvalidSpec, func(a *v1alpha1.Application) {
+			a.Spec.Sources = []v1alpha1.Source{{RepoURL: "a", Ref: "values"}, {RepoURL: "b", Ref: "values"}}
+		}},
+		"two of a name": {`spec.sources: name "base" names two sources`, condition.InvalidSpec, func(a *v1alpha1.Application) {
+			a.Spec.Sources = []v1alpha1.Source{{RepoURL: "a", Path: ".", Name: "base"}, {RepoURL: "b", Path: ".", Name: "base"}}
+		}},
+		"second source": {"spec.sources[1].path is required", condition.InvalidSpec, func(a *v1alpha1.Application) {
+			a.Spec.Sources = []v1alpha1.Source{*a.Spec.Source, {RepoURL: "b"}}
+		}},
+		"asked source": {"operation.sync.source.path is required", condition.InvalidSpec, func(a *v1alpha1.Application) {
+			a.Operation = &v1alpha1.Operation{Sync: &v1alpha1.SyncOperation{Source: &v1alpha1.Source{RepoURL: "b"}}}
+		}},
 		"hydrator":        {"spec.sourceHydrator", condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.SourceHydrator = &v1alpha1.SourceHydrator{} }},
 		"other cluster":   {`cluster "https://other" is not known`, condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.Destination.Server = "https://other" }},
 		"other name":      {`cluster "other" is not known`, condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.Destination = v1alpha1.Destination{Name: "other"} }},

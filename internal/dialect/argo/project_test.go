@@ -14,11 +14,11 @@ import (
 func TestProjectRulesThatCannotBeKept(t *testing.T) {
 	to := app.Destination{Server: argo.InCluster, Namespace: "shop"}
 	p := argo.DefaultProject("argocd")
-	if err := gate.Admit(argo.DecodeProject(p), "https://example.com/a", to); err != nil {
+	if err := gate.Admit(argo.DecodeProject(p), []app.Source{{URL: "https://example.com/a"}}, to); err != nil {
 		t.Fatalf("the default project admits everything: %v", err)
 	}
 	p.Spec.SyncWindows = []v1alpha1.SyncWindow{{Kind: v1alpha1.SyncWindowDeny, Schedule: "* * * * *", Duration: "1h"}}
-	err := gate.Admit(argo.DecodeProject(p), "https://example.com/a", to)
+	err := gate.Admit(argo.DecodeProject(p), []app.Source{{URL: "https://example.com/a"}}, to)
 	if err == nil || !strings.Contains(err.Error(), "spec.syncWindows") {
 		t.Errorf("got %v, want a refusal that names spec.syncWindows", err)
 	}

@@ -26,7 +26,7 @@ func randomOutcome(r *rand.Rand, a *v1alpha1.Application) app.Outcome {
 	out := app.Outcome{
 		Compared: r.IntN(5) > 0, Sync: pick(r, app.Synced, app.OutOfSync, app.Unknown),
 		Health:   health.Status{Code: pick(r, health.Healthy, health.Progressing, health.Degraded), Message: pick(r, "", "A", "B")},
-		Tool:     pick(r, render.Directory, render.Helm, render.Kustomize, ""),
+		Tools:    []render.Tool{pick(r, render.Directory, render.Helm, render.Kustomize, "")},
 		Revision: source.Revision{Name: "main", ID: strings.Repeat(pick(r, "1", "2"), 40)},
 	}
 	for i := range r.IntN(4) {
@@ -55,7 +55,7 @@ func randomOutcome(r *rand.Rand, a *v1alpha1.Application) app.Outcome {
 			Retry: app.Retry{Limit: int64(r.IntN(4) - 1), Wait: time.Duration(r.IntN(3)) * time.Second, Factor: 2, Max: time.Minute},
 		},
 		Phase:   pick(r, app.Running, app.Terminating, app.Succeeded, app.Failed, app.Errored),
-		Message: pick(r, "", "it did something"), Revision: source.Revision{ID: out.Revision.ID}, Source: settings.Decode(a).Source.Digest,
+		Message: pick(r, "", "it did something"), Revision: source.Revision{ID: out.Revision.ID}, Source: settings.Decode(a).Declared,
 		StartedAt: started, Retries: int64(r.IntN(3)),
 	}
 	if r.IntN(2) == 0 || out.Run.Phase.Done() {

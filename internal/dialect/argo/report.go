@@ -12,6 +12,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/health"
+	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
 // Report writes the outcome of a reconcile into a copy of a: its status, the
@@ -48,14 +49,9 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 	if !out.Compared {
 		return next
 	}
-	src := effectiveSource(a, func(condition.Reason, string, ...any) {})
-	st.Sync.Revision = out.Revision.ID
-	st.Sync.ComparedTo = v1alpha1.ComparedTo{Source: src, Destination: a.Spec.Destination, IgnoreDifferences: a.Spec.IgnoreDifferences}
-	st.SourceType = toolName(out.Tool)
-	if len(a.Spec.Sources) > 0 {
-		st.Sync.Revision, st.Sync.Revisions = "", []string{out.Revision.ID}
-		st.Sync.ComparedTo.Source, st.Sync.ComparedTo.Sources = v1alpha1.Source{}, a.Spec.Sources
-		st.SourceType, st.SourceTypes = "", []v1alpha1.SourceType{toolName(out.Tool)}
+	if own := compared(a, out); own != nil {
+		st.Sync, st.SourceType, st.SourceTypes = own.Sync, own.SourceType, own.SourceTypes
+		st.Sync.Status = v1alpha1.SyncCode(out.Sync)
 	}
 	st.Resources = resources(a.Status.Resources, out, at)
 	st.Summary.Images = out.Images
@@ -67,6 +63,42 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 		st.ReconciledAt = &at
 	}
 	return next
+}
+
+// compared returns what a status says of the sources that were compared with, and
+// nil if those are not the application's own.
+func compared(a *v1alpha1.Application, out app.Outcome) *v1alpha1.ApplicationStatus {
+	_, own := ownSources(a, func(condition.Reason, string, ...any) {})
+	if _, asked := askedSources(a); len(own) == 0 || (len(asked) > 0 && digestOf(asked) != digestOf(own)) {
+		return nil
+	}
+	st := &v1alpha1.ApplicationStatus{}
+	st.Sync.Revision, st.Sync.Revisions = revisionTo(out.Revision, len(own), plural(a))
+	st.Sync.ComparedTo = v1alpha1.ComparedTo{Destination: a.Spec.Destination, IgnoreDifferences: a.Spec.IgnoreDifferences}
+	st.Sync.ComparedTo.Source, st.Sync.ComparedTo.Sources = sourcesTo(own, plural(a))
+	for _, tool := range out.Tools {
+		if !plural(a) {
+			st.SourceType = toolName(tool)
+			break
+		}
+		st.SourceTypes = append(st.SourceTypes, toolName(tool))
+	}
+	return st
+}
+
+// plural reports whether a status speaks of several sources, be it one.
+func plural(a *v1alpha1.Application) bool { return len(a.Spec.Sources) > 0 }
+
+// revisionTo splits a revision of n sources into the two fields of a status.
+func revisionTo(rev source.Revision, n int, plural bool) (one string, several []string) {
+	parts, ok := rev.Parts(n)
+	if !plural || !ok {
+		return rev.ID, nil
+	}
+	for _, part := range parts {
+		several = append(several, part.ID)
+	}
+	return "", several
 }
 
 func conditions(old []v1alpha1.ApplicationCondition, out app.Outcome, at metav1.Time) []v1alpha1.ApplicationCondition {

@@ -39,7 +39,7 @@ func deployment() object.Key {
 
 func outcome() app.Outcome {
 	return app.Outcome{
-		Compared: true, Sync: app.Synced, Health: health.Status{Code: health.Healthy}, Tool: render.Kustomize,
+		Compared: true, Sync: app.Synced, Health: health.Status{Code: health.Healthy}, Tools: []render.Tool{render.Kustomize},
 		Revision:  source.Revision{Name: "main", ID: "18bc77047eed7038040a810160114e5c7b2b7931"},
 		Resources: []app.Resource{{Key: deployment(), Version: "v1", Sync: app.Synced, Wave: 2, Health: &health.Status{Code: health.Healthy}}},
 		Images:    []string{"nginx:1"},
@@ -50,7 +50,7 @@ func outcome() app.Outcome {
 func finished(a *v1alpha1.Application, op app.Operation) *app.Run {
 	return &app.Run{
 		Operation: op, Phase: app.Succeeded, Message: "done", StartedAt: now.Add(-time.Minute).Truncate(time.Second), FinishedAt: now.Truncate(time.Second),
-		Revision: source.Revision{ID: "18bc77047eed7038040a810160114e5c7b2b7931"}, Source: settings.Decode(a).Source.Digest,
+		Revision: source.Revision{ID: "18bc77047eed7038040a810160114e5c7b2b7931"}, Source: settings.Decode(a).Declared,
 		Results: []app.Result{{Key: deployment(), Version: "v1", Status: app.ResultSynced, Message: "configured", Images: []string{"nginx:1"}}},
 	}
 }

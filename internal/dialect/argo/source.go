@@ -1,7 +1,10 @@
 package argo
 
 import (
+	"fmt"
 	"path"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,32 +21,77 @@ import (
 // skipMarker in a file keeps it from being rendered.
 const skipMarker = "+argocd:skip-file-rendering"
 
-// sourceOf reads one source. appName is the default release name, namespace the
-// destination's.
-func sourceOf(src v1alpha1.Source, appName, namespace string) (app.Source, error) {
+// sourceSpec is one source as the user wrote it.
+type sourceSpec struct {
+	v1alpha1.Source
+
+	at      string   // the field that it is, for messages
+	aliases []string // of all sources of the application
+}
+
+var aliasPattern = regexp.MustCompile("^[a-zA-Z0-9_-]+$")
+
+// sources reads those that an application, or an operation, has in the given field.
+func (s Settings) sources(a app.Application, field string, list []v1alpha1.Source) ([]app.Source, error) {
+	var aliases []string
+	names := map[string]bool{}
+	for _, src := range list {
+		if src.Ref != "" && slices.Contains(aliases, src.Ref) {
+			return nil, condition.Newf(condition.InvalidSpec, "%s: ref %q names two sources", field, src.Ref)
+		}
+		if src.Name != "" && names[src.Name] {
+			return nil, condition.Newf(condition.InvalidSpec, "%s: name %q names two sources", field, src.Name)
+		}
+		names[src.Name] = true
+		if src.Ref != "" {
+			aliases = append(aliases, src.Ref)
+		}
+	}
+	var out []app.Source
+	for i, src := range list {
+		spec := sourceSpec{Source: src, at: field, aliases: aliases}
+		if strings.HasSuffix(field, "s") {
+			spec.at = fmt.Sprintf("%s[%d]", field, i)
+		}
+		from, err := s.sourceOf(a, spec)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, from)
+	}
+	return out, nil
+}
+
+// sourceOf reads one source.
+func (s Settings) sourceOf(a app.Application, spec sourceSpec) (app.Source, error) {
 	out := app.Source{
-		URL:    src.RepoURL,
-		Ref:    source.Ref{Any: src.TargetRevision, TagPrefix: src.TagPrefix},
-		Digest: sourceDigest(src),
+		URL: spec.RepoURL, Ref: source.Ref{Any: spec.TargetRevision, TagPrefix: spec.TagPrefix},
+		Alias: spec.Ref, Lends: spec.Ref != "" && spec.Path == "", Written: spec,
 	}
-	if err := supported(src); err != nil {
-		return out, err
+	err := spec.check()
+	if err == nil {
+		out.Render, err = spec.request(a, s.buildEnv(a, spec.Source, source.Revision{}))
 	}
-	req := render.Request{Path: path.Clean(src.Path), Namespace: namespace, Directory: &render.DirectoryOptions{SkipMarker: skipMarker}}
+	return out, err
+}
+
+// request is what to render of a source.
+func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, error) {
+	req := render.Request{Path: path.Clean(s.Path), Namespace: a.Target.Namespace, Directory: &render.DirectoryOptions{SkipMarker: skipMarker}}
 	var err error
 	switch {
-	case src.Helm != nil:
+	case s.Helm != nil:
 		req.Tool = render.Helm
-		req.Helm, err = helmOptions(*src.Helm)
-		if src.Helm.Namespace != "" {
-			req.Namespace = src.Helm.Namespace
+		req.Helm, err = s.helmOptions(*s.Helm, env)
+		if s.Helm.Namespace != "" {
+			req.Namespace = s.Helm.Namespace
 		}
-		req.KubeVersion, req.APIVersions = src.Helm.KubeVersion, src.Helm.APIVersions
-	case src.Kustomize != nil:
+		req.KubeVersion, req.APIVersions = s.Helm.KubeVersion, s.Helm.APIVersions
+	case s.Kustomize != nil:
 		req.Tool = render.Kustomize
-		req.Kustomize, err = kustomizeOptions(*src.Kustomize)
-	case src.Directory != nil:
-		d := src.Directory
+		req.Kustomize, err = s.kustomizeOptions(*s.Kustomize, env)
+	case s.Directory != nil:
+		d := s.Directory
 		req.Tool = render.Directory
 		req.Directory.Recurse, req.Directory.Include, req.Directory.Exclude = d.Recurse, d.Include, d.Exclude
 		req.Directory.AnyExtension = d.DisableExtensionFilter
@@ -52,44 +100,55 @@ func sourceOf(src v1alpha1.Source, appName, namespace string) (app.Source, error
 		req.Helm = &render.HelmOptions{}
 	}
 	if req.Helm.ReleaseName == "" {
-		req.Helm.ReleaseName = appName
+		req.Helm.ReleaseName = a.ID.Name
 	}
-	out.Render = req
-	return out, err
+	req.Pinned = env.pinned
+	return req, err
 }
 
-func supported(src v1alpha1.Source) error {
+// check says what is wrong with a source, or not supported.
+func (s sourceSpec) check() error {
 	kinds := 0
-	for _, set := range []bool{src.Helm != nil, src.Kustomize != nil, src.Directory != nil, src.Plugin != nil} {
+	for _, set := range []bool{s.Helm != nil, s.Kustomize != nil, s.Directory != nil, s.Plugin != nil} {
 		if set {
 			kinds++
 		}
 	}
 	switch {
-	case src.RepoURL == "":
-		return condition.Newf(condition.InvalidSpec, "spec.source.repoURL is required")
-	case strings.HasPrefix(src.RepoURL, "oci://"):
-		return condition.Newf(condition.NotSupported, "spec.source: OCI repositories are not supported by this version; use a Git repository")
-	case src.Chart != "":
-		return condition.Newf(condition.NotSupported, "spec.source.chart: charts from Helm repositories are not supported by this version; keep the chart in the Git repository")
-	case src.Ref != "":
-		return condition.Newf(condition.NotSupported, "spec.source.ref: references between sources are not supported by this version")
-	case src.Plugin != nil:
-		return condition.Newf(condition.NotSupported, "spec.source.plugin: config management plugins are not supported by this version")
+	case s.RepoURL == "":
+		return condition.Newf(condition.InvalidSpec, "%s.repoURL is required", s.at)
+	case s.Ref != "" && !aliasPattern.MatchString(s.Ref):
+		return condition.Newf(condition.InvalidSpec, "%s.ref: %q is no name of letters, digits, - and _", s.at, s.Ref)
+	case s.Ref != "" && s.Chart != "":
+		return condition.Newf(condition.InvalidSpec, "%s.ref: the files of a chart cannot be read by other sources", s.at)
+	case strings.HasPrefix(s.RepoURL, "oci://"):
+		return condition.Newf(condition.NotSupported, "%s: OCI repositories are not supported by this version; use a Git repository", s.at)
+	case s.Chart != "":
+		return condition.Newf(condition.NotSupported, "%s.chart: charts from Helm repositories are not supported by this version; keep the chart in the Git repository", s.at)
+	case s.Plugin != nil:
+		return condition.Newf(condition.NotSupported, "%s.plugin: config management plugins are not supported by this version", s.at)
 	case kinds > 1:
-		return condition.Newf(condition.InvalidSpec, "multiple application sources defined: set one of helm, kustomize and directory")
-	case src.Path == "":
-		return condition.Newf(condition.InvalidSpec, "spec.source.path is required for a Git repository; use \".\" for its root")
-	case src.Directory != nil && (len(src.Directory.Jsonnet.ExtVars)+len(src.Directory.Jsonnet.TLAs)+len(src.Directory.Jsonnet.Libs) > 0):
-		return condition.Newf(condition.NotSupported, "spec.source.directory.jsonnet is not supported by this version")
+		return condition.Newf(condition.InvalidSpec, "%s: multiple application sources defined: set one of helm, kustomize and directory", s.at)
+	case s.Path == "" && s.Ref == "":
+		return condition.Newf(condition.InvalidSpec, "%s.path is required for a Git repository; use \".\" for its root", s.at)
+	case s.Directory != nil && (len(s.Directory.Jsonnet.ExtVars)+len(s.Directory.Jsonnet.TLAs)+len(s.Directory.Jsonnet.Libs) > 0):
+		return condition.Newf(condition.NotSupported, "%s.directory.jsonnet is not supported by this version", s.at)
 	}
 	return nil
 }
 
-func helmOptions(h v1alpha1.HelmSource) (*render.HelmOptions, error) {
+// file names a value file: one that begins with $ and the ref of a source lies in
+// that source, from its root.
+func (s sourceSpec) file(name string, env *buildEnv) string {
+	if alias, rest, found := strings.Cut(strings.TrimPrefix(name, "$"), "/"); found && strings.HasPrefix(name, "$") && slices.Contains(s.aliases, alias) {
+		return "/$" + alias + "/" + env.expand(rest)
+	}
+	return env.expand(name)
+}
+
+func (s sourceSpec) helmOptions(h v1alpha1.HelmSource, env *buildEnv) (*render.HelmOptions, error) {
 	out := &render.HelmOptions{
 		ReleaseName:             h.ReleaseName,
-		ValueFiles:              h.ValueFiles,
 		IgnoreMissingValueFiles: h.IgnoreMissingValueFiles,
 		Values:                  h.ValuesObject,
 		SkipCRDs:                h.SkipCrds,
@@ -99,40 +158,43 @@ func helmOptions(h v1alpha1.HelmSource) (*render.HelmOptions, error) {
 	if out.Values == nil && h.Values != "" {
 		text, err := yaml.YAMLToJSONStrict([]byte(h.Values))
 		if err != nil {
-			return nil, condition.Newf(condition.InvalidSpec, "spec.source.helm.values: %w", err)
+			return nil, condition.Newf(condition.InvalidSpec, "%s.helm.values: %w", s.at, err)
 		}
 		out.Values = &runtime.RawExtension{Raw: text}
 	}
+	for _, name := range h.ValueFiles {
+		out.ValueFiles = append(out.ValueFiles, s.file(name, env))
+	}
 	for _, p := range h.Parameters {
-		out.Parameters = append(out.Parameters, render.HelmParameter{Name: p.Name, Value: p.Value, ForceString: p.ForceString})
+		out.Parameters = append(out.Parameters, render.HelmParameter{Name: p.Name, Value: env.expand(p.Value), ForceString: p.ForceString})
 	}
 	for _, p := range h.FileParameters {
-		out.FileParameters = append(out.FileParameters, render.HelmFileParameter{Name: p.Name, Path: p.Path})
+		out.FileParameters = append(out.FileParameters, render.HelmFileParameter{Name: p.Name, Path: s.file(p.Path, env)})
 	}
 	return out, nil
 }
 
-func kustomizeOptions(k v1alpha1.KustomizeSource) (*render.KustomizeOptions, error) {
+func (s sourceSpec) kustomizeOptions(k v1alpha1.KustomizeSource, env *buildEnv) (*render.KustomizeOptions, error) {
 	if k.Version != "" {
-		return nil, condition.Newf(condition.NotSupported, "spec.source.kustomize.version: %q is not available; the built-in version renders everything, leave it out", k.Version)
-	}
-	if k.CommonAnnotationsEnvsubst {
-		return nil, condition.Newf(condition.NotSupported, "spec.source.kustomize.commonAnnotationsEnvsubst is not supported by this version: write the annotations out")
+		return nil, condition.Newf(condition.NotSupported, "%s.kustomize.version: %q is not available; the built-in version renders everything, leave it out", s.at, k.Version)
 	}
 	out := &render.KustomizeOptions{
 		NamePrefix: k.NamePrefix, NameSuffix: k.NameSuffix, Namespace: k.Namespace,
 		Components: k.Components, IgnoreMissingComponents: k.IgnoreMissingComponents,
-		Labels: k.CommonLabels, Annotations: k.CommonAnnotations,
+		Labels: env.expandAll(k.CommonLabels), Annotations: k.CommonAnnotations,
 		LabelsInSelectors: !k.LabelWithoutSelector, LabelsInTemplates: k.LabelIncludeTemplates,
 		ForceLabels: k.ForceCommonLabels, ForceAnnotations: k.ForceCommonAnnotations,
 	}
+	if k.CommonAnnotationsEnvsubst {
+		out.Annotations = env.expandAll(k.CommonAnnotations)
+	}
 	for _, text := range k.Images {
-		out.Images = append(out.Images, imageOf(text))
+		out.Images = append(out.Images, render.ParseImage(env.expand(text)))
 	}
 	for _, r := range k.Replicas {
 		count, err := strconv.ParseInt(r.Count.String(), 10, 32)
 		if err != nil {
-			return nil, condition.Newf(condition.InvalidSpec, "spec.source.kustomize.replicas: count %q of %q is no number", r.Count.String(), r.Name)
+			return nil, condition.Newf(condition.InvalidSpec, "%s.kustomize.replicas: count %q of %q is no number", s.at, r.Count.String(), r.Name)
 		}
 		out.Replicas = append(out.Replicas, render.KustomizeCount{Name: r.Name, Count: count})
 	}
@@ -147,32 +209,6 @@ func kustomizeOptions(k v1alpha1.KustomizeSource) (*render.KustomizeOptions, err
 		out.Patches = append(out.Patches, patch)
 	}
 	return out, nil
-}
-
-// imageOf reads "name=new:tag", "name:tag" and "name@sha256:…".
-func imageOf(text string) render.KustomizeImage {
-	name, replacement, renamed := strings.Cut(text, "=")
-	if !renamed {
-		replacement = name
-	}
-	repository, tag, digest := splitImage(replacement)
-	img := render.KustomizeImage{Name: name, NewTag: tag, Digest: digest}
-	if !renamed {
-		img.Name = repository
-		return img
-	}
-	img.NewName = repository
-	return img
-}
-
-func splitImage(text string) (repository, tag, digest string) {
-	if repository, digest, found := strings.Cut(text, "@"); found {
-		return repository, "", digest
-	}
-	if i := strings.LastIndex(text, ":"); i > strings.LastIndex(text, "/") {
-		return text[:i], text[i+1:], ""
-	}
-	return text, "", ""
 }
 
 // toolName is the sourceType of the wire format.

@@ -110,8 +110,8 @@ func TestDecode(t *testing.T) {
 	if d := cmp.Diff([]string{"flux-system/infra", "core/base"}, after); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if want := (&app.ManagedSource{Kind: "GitRepository", Namespace: "flux-system", Name: "config"}); !cmp.Equal(want, a.Source.Managed) {
-		t.Errorf("the source is %v", a.Source.Managed)
+	if want := (&app.ManagedSource{Kind: "GitRepository", Namespace: "flux-system", Name: "config"}); !cmp.Equal(want, a.Managed()) {
+		t.Errorf("the source is %v", a.Managed())
 	}
 	if !a.Policy.Automatic || !a.Policy.Prune || !a.Policy.SelfHeal || !a.Policy.Await || a.Policy.Retry.Limit != -1 || a.Policy.Retry.Wait != 10*time.Minute {
 		t.Errorf("%+v", a.Policy)
@@ -121,7 +121,7 @@ func TestDecode(t *testing.T) {
 	}
 	for text, want := range map[string]string{"": ".", "./": ".", ".": ".", "./apps": "apps", "/apps": "apps", "apps/a": "apps/a"} {
 		k.Spec.Path = text
-		if got := flux.Decode(k).Source.Render.Path; got != want {
+		if got := flux.Decode(k).Sources[0].Render.Path; got != want {
 			t.Errorf("path %q is %q", text, got)
 		}
 	}
@@ -169,8 +169,8 @@ func TestWithSource(t *testing.T) {
 	}
 	g.Status.Artifact = &meta.Artifact{Revision: revision}
 	a, rev, err := flux.WithSource(flux.Decode(complete()), g)
-	if err != nil || flux.FormatRevision(rev) != revision || a.Source.URL != "https://git.example/a" || *a.Source.Secret != (app.SecretRef{Namespace: "flux-system", Name: "keys"}) {
-		t.Errorf("%v %v %+v", err, rev, a.Source)
+	if err != nil || flux.FormatRevision(rev) != revision || a.Sources[0].URL != "https://git.example/a" || *a.Sources[0].Secret != (app.SecretRef{Namespace: "flux-system", Name: "keys"}) {
+		t.Errorf("%v %v %+v", err, rev, a.Sources)
 	}
 }
 

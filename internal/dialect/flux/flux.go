@@ -91,11 +91,11 @@ func Decode(k *kustomizev1.Kustomization) app.Application {
 		}
 		out.After = append(out.After, dep)
 	}
-	out.Source.Managed = &app.ManagedSource{Kind: spec.SourceRef.Kind, Namespace: spec.SourceRef.Namespace, Name: spec.SourceRef.Name}
-	if out.Source.Managed.Namespace == "" {
-		out.Source.Managed.Namespace = k.Namespace
+	managed := &app.ManagedSource{Kind: spec.SourceRef.Kind, Namespace: spec.SourceRef.Namespace, Name: spec.SourceRef.Name}
+	if managed.Namespace == "" {
+		managed.Namespace = k.Namespace
 	}
-	out.Source.Render = request(spec)
+	out.Sources = []app.Source{{Managed: managed, Render: request(spec)}}
 	out.Problems = problems(spec)
 	return out
 }

@@ -65,8 +65,9 @@ func DecodeRepository(g *sourcev1.GitRepository) Repository {
 // GitRepository that it names and the revision stored in that object's status.
 func WithSource(a app.Application, g *sourcev1.GitRepository) (app.Application, source.Revision, error) {
 	repo := DecodeRepository(g)
-	a.Source.URL, a.Source.Secret, a.Source.Ref = repo.URL, repo.Secret, repo.Ref
-	a.Source.Digest = repo.URL
+	from := a.Sources[0]
+	from.URL, from.Secret, from.Ref = repo.URL, repo.Secret, repo.Ref
+	a.Sources, a.Declared = []app.Source{from}, repo.URL
 	if g.Status.Artifact == nil {
 		return a, source.Revision{}, condition.Newf(condition.SourceFailed, "Source artifact not found, retrying")
 	}

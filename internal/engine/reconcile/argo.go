@@ -19,6 +19,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 )
@@ -96,7 +97,7 @@ func (a *application) Admit() error {
 	if a.app.ID.Namespace != a.Settings.Namespace && !slices.Contains(a.project.Namespaces, a.app.ID.Namespace) {
 		return condition.Newf(condition.NotPermitted, "application in namespace %s is not permitted to use project %s", a.app.ID.Namespace, a.project.Name)
 	}
-	return gate.Admit(a.project, a.app.Source.URL, a.app.Target)
+	return gate.Admit(a.project, a.app.Sources, a.app.Target)
 }
 
 func (a *application) Permit(key object.Key) error {
@@ -104,6 +105,10 @@ func (a *application) Permit(key object.Key) error {
 		return a.projectErr
 	}
 	return gate.Permits(a.project, key, a.app.Target)
+}
+
+func (a *application) Request(from app.Source, tree source.Tree) (render.Request, error) {
+	return a.Settings.Request(a.app, from, tree)
 }
 
 func (a *application) Blocked(context.Context) error { return nil }

@@ -69,6 +69,9 @@ func (s *session) conclude(c *comparison) {
 		}
 		s.problem(errors.New(condition.Summary(texts)), condition.PlanInvalid)
 	}
+	if s.app.Borrowed && s.out.Sync == app.Synced {
+		s.out.Sync = app.OutOfSync // with what the application itself says
+	}
 	s.concludeRun(c)
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
 )
@@ -81,7 +82,7 @@ type kustomization struct {
 }
 
 func (k *kustomization) loadSource(ctx context.Context) error {
-	ref := k.app.Source.Managed
+	ref := k.app.Managed()
 	if ref.Kind != sourcev1.GitRepositoryKind {
 		return nil // refused by Decode
 	}
@@ -111,6 +112,10 @@ func (k *kustomization) Pinned() (source.Revision, bool, error) {
 func (k *kustomization) Admit() error            { return nil }
 func (k *kustomization) Permit(object.Key) error { return nil }
 
+func (k *kustomization) Request(from app.Source, _ source.Tree) (render.Request, error) {
+	return from.Render, nil
+}
+
 // Blocked checks spec.dependsOn: each dependency has to be ready in its current
 // generation, and at the newest revision where both read from one source.
 func (k *kustomization) Blocked(ctx context.Context) error {
@@ -137,7 +142,7 @@ func (k *kustomization) unready(other *kustomizev1.Kustomization) string {
 	case ready.Status != "True":
 		return ready.Message
 	}
-	from := k.app.Source.Managed
+	from := k.app.Managed()
 	if flux.UsesSource(other, from.Namespace, from.Name) && other.Status.LastAppliedRevision != flux.FormatRevision(k.revision) {
 		return "it has not applied revision " + k.revision.String() + " yet"
 	}

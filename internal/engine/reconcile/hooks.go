@@ -300,10 +300,10 @@ func (s *session) giveUp(ctx context.Context, run *app.Run, hooks []hook, text s
 // one is there: hooks are not left alone half-way. The newer one's turn comes after.
 func (s *session) runningHooks(ctx context.Context, newest source.Revision) (source.Revision, bool) {
 	run := s.out.Run
-	if run == nil || !run.HooksRun() || run.Revision.ID == newest.ID || run.Source != s.app.Source.Digest || run.Phase == app.Terminating {
+	if run == nil || !run.HooksRun() || run.Revision.ID == newest.ID || run.Source != s.app.Declared || run.Phase == app.Terminating {
 		return newest, false
 	}
-	if _, err := s.sources.Tree(ctx, s.reader(), run.Revision); err != nil {
+	if _, err := s.trees(ctx, run.Revision); err != nil {
 		return newest, false
 	}
 	return source.Revision{Name: newest.Name, ID: run.Revision.ID}, true

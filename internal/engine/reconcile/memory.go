@@ -19,7 +19,7 @@ type memory struct {
 	items   map[object.Key]*standing
 	ignores app.Ignores  // under which the items were compared
 	run     *app.Run     // for dialects whose status does not keep it
-	asking  int64        // number of the poll that answers the user's refresh; 0: none asked for
+	asking  []int64      // number of the poll of each source that answers the user's refresh; nil: none asked for
 	since   time.Time    // when waiting for health began
 	unread  time.Time    // since when its source is not known to be read
 	held    atomic.Int64 // objects whose deletion a guard holds

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,10 +20,10 @@ type mutes struct {
 }
 
 type mute struct {
-	source   string // app.Source.Digest
-	url      string // of the repository
+	source   string // app.Application.Declared
 	revision string
-	mentions gate.Mentions
+	urls     []string        // of the repositories
+	mentions []gate.Mentions // of each
 }
 
 // heard notes that an application can say what it declares, or that it is gone.
@@ -39,12 +40,14 @@ func (m *mutes) mentions(of app.Application, leftovers []plan.Leftover) []gate.M
 	defer m.mu.Unlock()
 	var found []gate.Mention
 	for other, mute := range m.list {
-		if other == of.ID || mute.url != source.NormalizeURL(of.Source.URL) {
-			continue
-		}
-		for _, l := range leftovers {
-			if file, ok := mute.mentions.Of(l.Entry.Key); ok {
-				found = append(found, gate.Mention{Of: l.Entry.Key, By: other, File: file})
+		for i, mentions := range mute.mentions {
+			if other == of.ID || !slices.ContainsFunc(of.Sources, func(from app.Source) bool { return source.NormalizeURL(from.URL) == mute.urls[i] }) {
+				continue
+			}
+			for _, l := range leftovers {
+				if file, ok := mentions.Of(l.Entry.Key); ok {
+					found = append(found, gate.Mention{Of: l.Entry.Key, By: other, File: file})
+				}
 			}
 		}
 	}
@@ -58,18 +61,19 @@ func (s *session) mentions(ctx context.Context, rev source.Revision) {
 	m.mu.Lock()
 	known, ok := m.list[s.app.ID]
 	m.mu.Unlock()
-	if ok && known.revision == rev.ID && known.source == s.app.Source.Digest {
+	if ok && known.revision == rev.ID && known.source == s.app.Declared {
 		return
 	}
-	tree, err := s.sources.Tree(ctx, s.reader(), rev)
+	trees, err := s.trees(ctx, rev)
 	if err != nil {
 		s.unsaid = true // what was known before stands
 		s.again(10 * time.Second)
 		return
 	}
-	now := mute{
-		source: s.app.Source.Digest, url: source.NormalizeURL(s.app.Source.URL), revision: rev.ID,
-		mentions: gate.MentionsOf(tree, s.app.Source.Render.Path, s.app.Target.Namespace),
+	now := mute{source: s.app.Declared, revision: rev.ID}
+	for i, from := range s.app.Sources {
+		now.urls = append(now.urls, source.NormalizeURL(from.URL))
+		now.mentions = append(now.mentions, gate.MentionsOf(trees[i], from.Render.Path, s.app.Target.Namespace))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -13,8 +12,10 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
@@ -35,56 +36,58 @@ func (s *session) resolve() (source.Revision, bool) {
 		s.answerRefresh()
 		return rev, true
 	}
-	seen := s.sources.Read(s.app.ID, s.want())
+	seen := s.sources.Read(s.app.ID, s.wants()...)
 	if !s.refreshed(seen) {
 		return source.Revision{}, false
 	}
-	if seen.Err != nil {
-		s.problem(seen.Err, condition.SourceFailed)
+	newest, known := make([]source.Revision, len(seen)), true
+	for i, one := range seen {
+		newest[i] = one.Revision
+		known = known && one.Revision.ID != ""
+		if one.Err != nil {
+			s.problem(one.Err, condition.SourceFailed)
+		}
 	}
-	if seen.Revision.ID == "" {
-		if seen.Err != nil {
+	if !known {
+		if len(s.out.Problems) > 0 {
 			s.out.Sync = app.Unknown
 			s.answerRefresh()
 		}
 		return source.Revision{}, false
 	}
 	s.answerRefresh()
-	return s.requested(seen.Revision)
+	return s.requested(newest)
 }
 
 // refreshed asks for a poll when the user asked for a refresh and reports
 // whether its answer is in.
-func (s *session) refreshed(seen refresh.Seen) bool {
+func (s *session) refreshed(seen []refresh.Seen) bool {
 	if s.app.Refresh == "" || s.app.Refresh == s.app.State.Seen {
-		s.mem.asking = 0
-		return seen.Polls > 0
-	}
-	if s.mem.asking == 0 {
+		s.mem.asking = nil
+	} else if len(s.mem.asking) != len(seen) {
 		s.mem.asking = s.sources.Now(s.app.ID)
 	}
-	return seen.Polls >= s.mem.asking
+	for i, one := range seen {
+		if one.Polls == 0 || (s.mem.asking != nil && one.Polls < s.mem.asking[i]) {
+			return false
+		}
+	}
+	return true
 }
 
-var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)
-
-// requested replaces the newest revision by the one an operation asks for.
-func (s *session) requested(newest source.Revision) (source.Revision, bool) {
-	op := s.app.Request
-	if op == nil || op.Revision == "" || op.Revision == newest.ID || op.Revision == newest.Name || op.Revision == s.app.Source.Ref.Any {
-		return newest, true
-	}
-	if !commitID.MatchString(op.Revision) {
-		s.problem(condition.Newf(condition.InvalidSpec, "operation.sync.revision %q is neither the target revision nor a full commit id", op.Revision), condition.InvalidSpec)
+// requested replaces the newest revisions by those that an operation asks for.
+func (s *session) requested(newest []source.Revision) (source.Revision, bool) {
+	rev, err := gate.Requested(s.app.Request, s.app.Sources, newest)
+	if err != nil {
+		s.problem(err, condition.InvalidSpec)
 		s.refuse()
-		return source.Revision{}, false
 	}
-	return source.Revision{ID: op.Revision}, true
+	return rev, err == nil
 }
 
 // reader is who the repository knows the application by.
 func (s *session) reader() app.ID {
-	if m := s.app.Source.Managed; m != nil {
+	if m := s.app.Managed(); m != nil {
 		return app.ID{Kind: m.Kind, Namespace: m.Namespace, Name: m.Name}
 	}
 	return s.app.ID
@@ -121,12 +124,54 @@ func (s *session) early(err error) bool {
 	return s.silent
 }
 
+// trees returns the files of each source at a revision; each reads those of the
+// sources that have a name below that name.
+func (s *session) trees(ctx context.Context, rev source.Revision) ([]source.Tree, error) {
+	parts, ok := rev.Parts(len(s.app.Sources))
+	if !ok {
+		return nil, fmt.Errorf("revision %s is not one of each of the %d sources", rev, len(s.app.Sources))
+	}
+	trees := make([]source.Tree, len(parts))
+	for i, part := range parts {
+		var err error
+		if trees[i], err = s.sources.Tree(ctx, s.reader(), i, part); err != nil {
+			return nil, err
+		}
+	}
+	return app.Lend(s.app.Sources, trees), nil
+}
+
 func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Item, error) {
-	tree, err := s.sources.Tree(ctx, s.reader(), rev)
+	trees, err := s.trees(ctx, rev)
 	if err != nil {
 		return nil, condition.Because(condition.SourceFailed, err)
 	}
-	req := s.app.Source.Render
+	var manifests []object.Manifest
+	s.out.Tools = make([]render.Tool, len(trees))
+	for i, tree := range trees {
+		from := s.app.Sources[i]
+		if from.Lends {
+			continue
+		}
+		res, err := s.renderOne(ctx, from, tree, rev)
+		if err != nil {
+			return nil, condition.Because(condition.RenderFailed, err)
+		}
+		s.out.Tools[i] = res.Tool
+		for _, w := range res.Warnings {
+			s.out.Problems = append(s.out.Problems, condition.Of(errors.New(w), condition.RenderWarning))
+		}
+		manifests = append(manifests, res.Manifests...)
+	}
+	return s.prepare(ctx, manifests)
+}
+
+// renderOne renders one source.
+func (s *session) renderOne(ctx context.Context, from app.Source, tree source.Tree, rev source.Revision) (render.Result, error) {
+	req, err := s.subject.Request(from, tree)
+	if err != nil {
+		return render.Result{}, err
+	}
 	if req.KubeVersion == "" {
 		req.KubeVersion = s.cluster.Version()
 	}
@@ -134,16 +179,17 @@ func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Ite
 		req.APIVersions = s.cluster.APIVersions()
 	}
 	res, err := s.renders.Render(ctx, req, tree)
-	if err != nil {
-		return nil, condition.Because(condition.RenderFailed, err)
+	s.mark = marked{}
+	if err == nil && len(s.app.Sources) == 1 && !s.app.Borrowed {
+		s.mark = marked{Mark: s.renders.Mark(req, res, tree), at: rev.ID}
 	}
-	s.out.Tool = res.Tool
-	s.mark = marked{Mark: s.renders.Mark(req, res, tree), at: rev.ID}
-	for _, w := range res.Warnings {
-		s.out.Problems = append(s.out.Problems, condition.Of(errors.New(w), condition.RenderWarning))
-	}
-	scopes := s.scopes(ctx, res.Manifests)
-	items, problems, err := s.subject.Prepare(res.Manifests, scopes.Namespaced)
+	return res, err
+}
+
+// prepare makes plan items of what all sources declare.
+func (s *session) prepare(ctx context.Context, manifests []object.Manifest) ([]plan.Item, error) {
+	scopes := s.scopes(ctx, manifests)
+	items, problems, err := s.subject.Prepare(manifests, scopes.Namespaced)
 	s.out.Problems = append(s.out.Problems, problems...)
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 // users see stays unknown with the reason.
 func (s *session) holdLast(ctx context.Context) {
 	last := s.out.Run
-	if last == nil || last.Phase != app.Succeeded || last.Revision.ID == s.out.Revision.ID || last.Source != s.app.Source.Digest ||
+	if last == nil || last.Phase != app.Succeeded || last.Revision.ID == s.out.Revision.ID || last.Source != s.app.Declared ||
 		s.app.Request != nil || !s.policy.SelfHeal || !s.policy.Automatic {
 		return
 	}
@@ -134,7 +134,7 @@ func (s *session) decide(ctx context.Context, rev source.Revision) gate.Verdict 
 	_, end := s.stage(ctx, s.app.ID, "gate")
 	defer end(nil)
 	return gate.Decide(gate.Input{
-		Policy: s.policy, Request: s.app.Request, Run: s.out.Run, Source: s.app.Source.Digest,
+		Policy: s.policy, Request: s.app.Request, Run: s.out.Run, Source: s.app.Declared,
 		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Confirmed: s.app.Confirmed, Now: s.now,
 	})
 }
@@ -158,7 +158,7 @@ func (s *session) begin(v gate.Verdict, rev source.Revision) *app.Run {
 	if v.Start == nil {
 		s.out.Answers = s.app.Request != nil && !run.Operation.Automatic
 	}
-	run.Revision, run.Source = rev, s.app.Source.Digest
+	run.Revision, run.Source = rev, s.app.Declared
 	return run
 }
 

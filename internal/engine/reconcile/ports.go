@@ -60,6 +60,9 @@ type Subject interface {
 	// Blocked says which application has to become ready first; nil: none.
 	Blocked(ctx context.Context) error
 
+	// Request returns what to render of a source out of its files.
+	Request(from app.Source, tree source.Tree) (render.Request, error)
+
 	Prepare(manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error)
 	Override(options []string) (app.Policy, error) // the policy under an operation's own options
 	Owner(live *unstructured.Unstructured) (app.ID, bool)
@@ -102,10 +105,11 @@ type Moves interface {
 
 // Sources resolves and reads what applications come from.
 type Sources interface {
-	Read(reader app.ID, want refresh.Want) refresh.Seen
-	Now(reader app.ID) int64
+	// Read and Now answer for each thing that is wanted, Tree reads one by its number.
+	Read(reader app.ID, wants ...refresh.Want) []refresh.Seen
+	Now(reader app.ID) []int64
 	Forget(reader app.ID)
-	Tree(ctx context.Context, reader app.ID, rev source.Revision) (source.Tree, error)
+	Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error)
 }
 
 // Renders turns a tree into manifests and remembers those it made.

@@ -334,8 +334,11 @@ func (s *session) answerRefresh() {
 	}
 }
 
-// want is what the application reads from its repository.
-func (s *session) want() refresh.Want {
-	src := s.app.Source
-	return refresh.Want{URL: src.URL, Secret: src.Secret, Ref: src.Ref}
+// wants are what the application reads from repositories, in the order of its sources.
+func (s *session) wants() []refresh.Want {
+	wants := make([]refresh.Want, len(s.app.Sources))
+	for i, src := range s.app.Sources {
+		wants[i] = refresh.Want{URL: src.URL, Secret: src.Secret, Ref: src.Ref}
+	}
+	return wants
 }

@@ -115,10 +115,10 @@ func (s *session) claim(declared []object.Key) {
 // claimAhead claims what a revision declares that may not be applied yet, beside
 // what was applied, so that nobody prunes it meanwhile.
 func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
-	problems, tool := s.out.Problems, s.out.Tool
+	problems, tools := s.out.Problems, s.out.Tools
 	items, err := s.render(ctx, rev)
 	items, _ = plan.Split(items)
-	s.out.Problems, s.out.Tool = problems, tool // they are told when the revision's turn has come
+	s.out.Problems, s.out.Tools = problems, tools // they are told when the revision's turn has come
 	if err != nil {
 		s.ahead = s.mem.ahead // what was claimed before stands
 		s.mentions(ctx, rev)
@@ -153,7 +153,7 @@ func (s *session) claimItems(items []plan.Item) {
 // read and does not show yet, as when its status cannot be written, and returns
 // that revision: rev itself when it shows the newest one.
 func (s *session) claimAnnounced(ctx context.Context, rev source.Revision) source.Revision {
-	if s.app.Source.Managed == nil {
+	if s.app.Managed() == nil {
 		return rev
 	}
 	if wanted := s.roll.wanted(s.app.ID); wanted != "" {

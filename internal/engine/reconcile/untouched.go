@@ -86,7 +86,7 @@ func (c *revisions) tree(ctx context.Context, reader app.ID, rev source.Revision
 	tree, known := c.trees[rev.ID]
 	if !known {
 		var err error
-		if tree, err = c.sources.Tree(ctx, reader, rev); err != nil {
+		if tree, err = c.sources.Tree(ctx, reader, 0, rev); err != nil {
 			tree = nil
 		}
 		c.trees[rev.ID] = tree

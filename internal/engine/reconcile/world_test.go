@@ -45,11 +45,11 @@ type git struct {
 	unread bool                              // nobody has said yet what is read
 }
 
-func (g *git) Read(app.ID, refresh.Want) refresh.Seen { return g.seen }
-func (g *git) Forget(app.ID)                          {}
-func (g *git) Now(app.ID) int64                       { g.asked++; return g.seen.Polls + 1 }
+func (g *git) Read(app.ID, ...refresh.Want) []refresh.Seen { return []refresh.Seen{g.seen} }
+func (g *git) Forget(app.ID)                               {}
+func (g *git) Now(app.ID) []int64                          { g.asked++; return []int64{g.seen.Polls + 1} }
 
-func (g *git) Tree(_ context.Context, _ app.ID, rev source.Revision) (source.Tree, error) {
+func (g *git) Tree(_ context.Context, _ app.ID, _ int, rev source.Revision) (source.Tree, error) {
 	if g.unread {
 		return nil, refresh.ErrUnread
 	}

@@ -131,6 +131,9 @@ func (k *keys) Credentials(_ context.Context, _ string, secret *app.SecretRef) (
 	return app.Credentials{Password: k.password}, k.err
 }
 
+// read is Read of one thing.
+func (w *world) read(reader app.ID, want refresh.Want) refresh.Seen { return w.Read(reader, want)[0] }
+
 // world is a running Poller.
 type world struct {
 	*refresh.Poller

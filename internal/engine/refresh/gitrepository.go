@@ -80,7 +80,7 @@ func (g *GitRepositories) follow(id app.ID, obj *sourcev1.GitRepository) {
 		g.Poller.Forget(id)
 		return
 	}
-	seen := g.Poller.Read(id, Want{URL: repo.URL, Secret: repo.Secret, Ref: repo.Ref, Interval: Followed, Timeout: repo.Timeout})
+	seen := g.Poller.Read(id, Want{URL: repo.URL, Secret: repo.Secret, Ref: repo.Ref, Interval: Followed, Timeout: repo.Timeout})[0]
 	if a := obj.Status.Artifact; a != nil && seen.Polls > 0 && flux.ParseRevision(a.Revision).ID != seen.Revision.ID {
 		g.Poller.Answer(id, "stored "+a.Revision)
 	}
@@ -101,7 +101,7 @@ func (g *GitRepositories) keep(ctx context.Context, id app.ID, obj *sourcev1.Git
 		g.Poller.Forget(id)
 		return reconcile.Result{}, g.report(ctx, obj, flux.Fetched{Err: condition.Newf(repo.Problems[0].Reason, "%s", repo.Problems[0].Message)})
 	}
-	seen := g.Poller.Read(id, Want{URL: repo.URL, Secret: repo.Secret, Ref: repo.Ref, Interval: repo.Interval, Timeout: repo.Timeout})
+	seen := g.Poller.Read(id, Want{URL: repo.URL, Secret: repo.Secret, Ref: repo.Ref, Interval: repo.Interval, Timeout: repo.Timeout})[0]
 	if seen.Polls == 0 || g.asked(id, repo, seen) {
 		return reconcile.Result{}, nil // the poller calls back
 	}
@@ -115,7 +115,7 @@ func (g *GitRepositories) fetched(ctx context.Context, id app.ID, seen Seen) flu
 	if f.Err != nil {
 		return f
 	}
-	tree, err := g.Poller.Tree(ctx, id, seen.Revision)
+	tree, err := g.Poller.Tree(ctx, id, 0, seen.Revision)
 	if err == nil {
 		f.Tree, err = tree.ID(".")
 	}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,8 +83,14 @@ type Poller struct {
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil before
 	remotes map[remoteKey]*remote
-	readers map[app.ID]*remote
+	readers map[app.ID][]*remote // one for each thing that a reader wants
 	loops   sync.WaitGroup
+}
+
+// part is one of the things that a reader wants.
+type part struct {
+	reader app.ID
+	number int // from 0
 }
 
 type remoteKey struct {
@@ -94,7 +101,7 @@ type remoteKey struct {
 // News is what a poll found out for one reader.
 type News struct {
 	Reader   app.ID
-	Revision source.Revision // newest; zero when none is known
+	Revision source.Revision // newest of all that it wants, joined; zero when one is not known
 	Asked    bool            // the reader asked for the poll, or has an error to look at
 	Cause    context.Context // of the poll, for those who follow causes; nil: nobody does
 }
@@ -137,7 +144,7 @@ func New(repos Repositories, keys Keys, opts Options, notify func([]News)) *Poll
 		repos: repos, keys: keys, opts: opts, notify: notify,
 		slots:   make(chan struct{}, opts.Parallel),
 		remotes: map[remoteKey]*remote{},
-		readers: map[app.ID]*remote{},
+		readers: map[app.ID][]*remote{},
 	}
 }
 
@@ -165,10 +172,32 @@ func (p *Poller) start(r *remote) {
 }
 
 // Read declares what reader needs, in place of what it needed before, and
-// returns what is known. The first reader of a repository starts its polling.
-func (p *Poller) Read(reader app.ID, want Want) Seen {
+// returns what is known of each. The first reader of a repository starts its
+// polling.
+func (p *Poller) Read(reader app.ID, wants ...Want) []Seen {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := p.readers[reader]
+	now, seen := make([]*remote, len(wants)), make([]Seen, len(wants))
+	for i, want := range wants {
+		now[i] = p.remoteOf(want)
+		if i < len(before) && before[i] != now[i] {
+			p.leave(part{reader, i}, before[i])
+		}
+		seen[i] = now[i].read(part{reader, i}, want)
+	}
+	for i := len(now); i < len(before); i++ {
+		p.leave(part{reader, i}, before[i])
+	}
+	if !slices.Equal(before, now) {
+		p.readers[reader] = now
+	}
+	return seen
+}
+
+// remoteOf returns the remote that a want is of, and begins to poll it if nobody
+// did; p.mu is held.
+func (p *Poller) remoteOf(want Want) *remote {
 	key := remoteKey{url: source.NormalizeURL(want.URL)}
 	if want.Secret != nil {
 		key.secret = *want.Secret
@@ -179,27 +208,24 @@ func (p *Poller) Read(reader app.ID, want Want) Seen {
 		p.remotes[key] = r
 		p.start(r)
 	}
-	if before := p.readers[reader]; before != nil && before != r {
-		p.leave(reader, before)
-	}
-	p.readers[reader] = r
-	return r.read(reader, want)
+	return r
 }
 
 // Forget ends what reader needed; a repository without readers is not polled.
 func (p *Poller) Forget(reader app.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r := p.readers[reader]; r != nil {
-		delete(p.readers, reader)
-		p.leave(reader, r)
+	for i, r := range p.readers[reader] {
+		p.leave(part{reader, i}, r)
 	}
+	delete(p.readers, reader)
 }
 
-// leave removes reader from r and r itself with its last reader; p.mu is held.
-func (p *Poller) leave(reader app.ID, r *remote) {
-	delete(r.wants, reader)
-	delete(r.tickets, reader)
+// leave removes what a reader wanted from r, and r itself with the last; p.mu is
+// held.
+func (p *Poller) leave(wanted part, r *remote) {
+	delete(r.wants, wanted)
+	delete(r.tickets, wanted)
 	if len(r.wants) > 0 {
 		return
 	}
@@ -209,35 +235,38 @@ func (p *Poller) leave(reader app.ID, r *remote) {
 	}
 }
 
-// Now asks for a poll at once and returns the number of polls after which its
-// answer is in: reader is notified then, whatever the answer.
-func (p *Poller) Now(reader app.ID) int64 {
+// Now asks for a poll at once and returns, for each thing that reader wants, the
+// number of polls after which its answer is in: reader is notified then, whatever
+// the answer.
+func (p *Poller) Now(reader app.ID) []int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.readers[reader]
-	if r == nil {
-		return 0
+	remotes := p.readers[reader]
+	polls := make([]int64, len(remotes))
+	for i, r := range remotes {
+		r.waiting[part{reader, i}] = true
+		polls[i] = r.hurry()
 	}
-	r.waiting[reader] = true
-	return r.hurry()
+	return polls
 }
 
-// Answer is Now for a request that carries a token: asking again with the same
-// token starts no further poll and returns the same number.
+// Answer is Now, of the first thing that reader wants, for a request that carries
+// a token: asking again with the same token starts no further poll and returns the
+// same number.
 func (p *Poller) Answer(reader app.ID, token string) int64 {
 	p.mu.Lock()
-	r := p.readers[reader]
-	if r != nil && r.tickets[reader].token == token {
-		defer p.mu.Unlock()
-		return r.tickets[reader].poll
-	}
-	p.mu.Unlock()
-	poll := p.Now(reader)
-	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r != nil {
-		r.tickets[reader] = ticket{token: token, poll: poll}
+	remotes, first := p.readers[reader], part{reader: reader}
+	if len(remotes) == 0 {
+		return 0
 	}
+	r := remotes[0]
+	if r.tickets[first].token == token {
+		return r.tickets[first].poll
+	}
+	r.waiting[first] = true
+	poll := r.hurry()
+	r.tickets[first] = ticket{token: token, poll: poll}
 	return poll
 }
 
@@ -266,20 +295,33 @@ func (p *Poller) Pushed(ctx context.Context, urls ...string) int {
 // ErrUnread says that nobody has said yet, or not any more, what a reader reads.
 var ErrUnread = errors.New("no repository is known")
 
-// Tree returns the files of a revision for reader. It fails with ErrUnread when
-// Read was not called for it.
-func (p *Poller) Tree(ctx context.Context, reader app.ID, rev source.Revision) (source.Tree, error) {
+// Tree returns the files of a revision of the thing of the given number that
+// reader wants. It fails with ErrUnread when Read was not called for it.
+func (p *Poller) Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error) {
 	p.mu.Lock()
-	r := p.readers[reader]
+	remotes := p.readers[reader]
 	p.mu.Unlock()
-	if r == nil {
+	if number >= len(remotes) {
 		return nil, fmt.Errorf("%w for %s", ErrUnread, reader)
 	}
-	remote, err := p.remote(ctx, r)
+	remote, err := p.remote(ctx, remotes[number])
 	if err != nil {
 		return nil, err
 	}
 	return p.repos.Tree(ctx, remote, rev)
+}
+
+// newest joins what is known of all that a reader wants; p.mu is held.
+func (p *Poller) newest(reader app.ID) source.Revision {
+	remotes := p.readers[reader]
+	parts := make([]source.Revision, len(remotes))
+	for i, r := range remotes {
+		parts[i] = r.seen(r.wants[part{reader, i}]).Revision
+		if parts[i].ID == "" {
+			return source.Revision{}
+		}
+	}
+	return source.Join(parts)
 }
 
 // Ages returns for each repository the time since its last successful poll,

@@ -26,14 +26,14 @@ func TestOnePollServesAll(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.hosts.took = time.Second
 		for i := range 100 {
-			if seen := w.Read(reader(fmt.Sprintf("a%02d", i)), ofMain()); seen.Polls != 0 || seen.Revision.ID != "" {
+			if seen := w.read(reader(fmt.Sprintf("a%02d", i)), ofMain()); seen.Polls != 0 || seen.Revision.ID != "" {
 				t.Fatalf("known before it was asked for: %+v", seen)
 			}
 		}
 		pass(time.Second)
 		want(t, "one fetch serves all readers", 1, w.hosts.count())
 		want(t, "all of them are told", 100, len(w.told()))
-		seen := w.Read(reader("a07"), ofMain())
+		seen := w.read(reader("a07"), ofMain())
 		want(t, "the branch is resolved", source.Revision{Name: "main", ID: one}, seen.Revision)
 		want(t, "the poll is counted", int64(1), seen.Polls)
 		pass(2 * time.Minute)
@@ -47,7 +47,7 @@ func TestReadBeforeRun(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.stop()
 		p := refresh.New(w.hosts, w.keys, refresh.Options{}, func([]refresh.News) {})
-		if seen := p.Read(reader("a"), ofMain()); seen.Polls != 0 {
+		if seen := p.Read(reader("a"), ofMain())[0]; seen.Polls != 0 {
 			t.Errorf("%+v", seen)
 		}
 		pass(time.Hour)
@@ -58,10 +58,10 @@ func TestReadBeforeRun(t *testing.T) {
 func TestOnlyWhoIsConcerned(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.hosts.refs["refs/heads/dev"] = source.RefTarget{ID: two}
-		w.Read(reader("main"), ofMain())
-		w.Read(reader("dev"), refresh.Want{URL: url, Ref: source.Ref{Branch: "dev"}})
-		w.Read(reader("pinned"), refresh.Want{URL: url, Ref: source.Ref{Any: one}})
-		w.Read(reader("lost"), refresh.Want{URL: url, Ref: source.Ref{Branch: "gone"}})
+		w.read(reader("main"), ofMain())
+		w.read(reader("dev"), refresh.Want{URL: url, Ref: source.Ref{Branch: "dev"}})
+		w.read(reader("pinned"), refresh.Want{URL: url, Ref: source.Ref{Any: one}})
+		w.read(reader("lost"), refresh.Want{URL: url, Ref: source.Ref{Branch: "gone"}})
 		pass(0)
 		want(t, "the first answer concerns all", []string{"dev dev@2222222!", "lost !", "main main@1111111!", "pinned 1111111!"}, w.told())
 		w.hosts.set(func(h *hosts) { h.refs["refs/heads/dev"] = source.RefTarget{ID: one} })
@@ -78,11 +78,11 @@ func TestIntervals(t *testing.T) {
 		w.hosts.took = time.Nanosecond
 		fast, slow := ofMain(), ofMain()
 		fast.Interval, slow.Interval = 10*time.Second, time.Hour
-		w.Read(reader("slow"), slow)
-		w.Read(reader("fast"), fast)
+		w.read(reader("slow"), slow)
+		w.read(reader("fast"), fast)
 		pass(21 * time.Second)
 		want(t, "the shortest interval counts", 3, w.hosts.count())
-		w.Read(reader("default"), ofMain())
+		w.read(reader("default"), ofMain())
 		w.Forget(reader("fast"))
 		pass(70 * time.Second)
 		want(t, "and no longer than its reader stays", 5, w.hosts.count()) // after 30 s, as was planned, and after 90
@@ -91,18 +91,18 @@ func TestIntervals(t *testing.T) {
 
 func TestBackOff(t *testing.T) {
 	run(t, refresh.Options{Interval: 10 * time.Second}, func(t *testing.T, w *world) {
-		w.Read(reader("a"), ofMain())
+		w.read(reader("a"), ofMain())
 		pass(0)
 		w.told()
 		w.hosts.set(func(h *hosts) { h.err = errors.New("connection refused") })
 		pass(10 * time.Second)
 		want(t, "an error is told, what was known stands", []string{"a main@1111111!"}, w.told())
-		seen := w.Read(reader("a"), ofMain())
+		seen := w.read(reader("a"), ofMain())
 		want(t, "the last good references stand", one, seen.Revision.ID)
 		if seen.Err == nil || condition.Of(seen.Err, "").Reason != condition.SourceFailed {
 			t.Errorf("the error is said with it: %v", seen.Err)
 		}
-		w.Read(reader("late"), ofMain())
+		w.read(reader("late"), ofMain())
 		pass(35 * time.Second)
 		sec := time.Second
 		want(t, "pauses double from a second up to the interval",
@@ -113,16 +113,16 @@ func TestBackOff(t *testing.T) {
 		want(t, "that it is over is told", []string{"a main@1111111!", "late main@1111111!"}, w.told())
 		pass(10 * time.Second)
 		want(t, "and the interval is the usual one again", []time.Duration{55 * sec, 65 * sec}, w.hosts.times()[8:])
-		want(t, "no error is left", nil, w.Read(reader("a"), ofMain()).Err)
+		want(t, "no error is left", nil, w.read(reader("a"), ofMain()).Err)
 	})
 }
 
 func TestNeverReached(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.hosts.err = errors.New("connection refused")
-		w.Read(reader("a"), ofMain())
+		w.read(reader("a"), ofMain())
 		pass(0)
-		seen := w.Read(reader("a"), ofMain())
+		seen := w.read(reader("a"), ofMain())
 		if seen.Err == nil || seen.Revision.ID != "" || seen.Polls != 1 || !seen.At.IsZero() {
 			t.Errorf("%+v", seen)
 		}
@@ -135,17 +135,17 @@ func TestHang(t *testing.T) {
 		w.hosts.hang = true
 		bounded := ofMain()
 		bounded.Timeout = 30 * time.Second
-		w.Read(reader("a"), bounded)
-		w.Read(reader("b"), refresh.Want{URL: url + "2", Timeout: 30 * time.Second})
+		w.read(reader("a"), bounded)
+		w.read(reader("b"), refresh.Want{URL: url + "2", Timeout: 30 * time.Second})
 		pass(30 * time.Second)
-		seen := w.Read(reader("a"), bounded)
-		other := w.Read(reader("b"), refresh.Want{URL: url + "2", Timeout: 30 * time.Second})
+		seen := w.read(reader("a"), bounded)
+		other := w.read(reader("b"), refresh.Want{URL: url + "2", Timeout: 30 * time.Second})
 		if (seen.Err == nil) == (other.Err == nil) {
 			t.Errorf("one fetch at a time: %v and %v", seen.Err, other.Err)
 		}
 		w.hosts.set(func(h *hosts) { h.hang = false })
 		pass(31 * time.Second)
-		want(t, "a server that hangs holds nobody else up for longer", one, w.Read(reader("a"), bounded).Revision.ID)
+		want(t, "a server that hangs holds nobody else up for longer", one, w.read(reader("a"), bounded).Revision.ID)
 		want(t, "no more fetches at once than allowed", 1, w.hosts.most)
 	})
 }
@@ -153,7 +153,7 @@ func TestHang(t *testing.T) {
 func TestHangWithoutBoundEndsWithRun(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.hosts.hang = true
-		w.Read(reader("a"), ofMain())
+		w.read(reader("a"), ofMain())
 		pass(24 * time.Hour)
 		want(t, "a fetch without a bound goes on as long as it takes", 1, w.hosts.count())
 		w.stop()
@@ -163,16 +163,16 @@ func TestHangWithoutBoundEndsWithRun(t *testing.T) {
 
 func TestNowAndAnswer(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
-		w.Read(reader("a"), ofMain())
-		w.Read(reader("b"), ofMain())
+		w.read(reader("a"), ofMain())
+		w.read(reader("b"), ofMain())
 		pass(0)
 		w.told()
-		poll := w.Now(reader("a"))
+		poll := w.Now(reader("a"))[0]
 		want(t, "the answer is in after the next poll", int64(2), poll)
 		pass(0)
 		want(t, "a poll begins at once", []time.Duration{0, 0}, w.hosts.times())
 		want(t, "who asked is told, whatever the answer", []string{"a main@1111111!"}, w.told())
-		want(t, "the poll is counted", poll, w.Read(reader("a"), ofMain()).Polls)
+		want(t, "the poll is counted", poll, w.read(reader("a"), ofMain()).Polls)
 
 		ticket := w.Answer(reader("a"), "token")
 		want(t, "a token asks", int64(3), ticket)
@@ -189,7 +189,9 @@ func TestNowAndAnswer(t *testing.T) {
 			t.Errorf("two requests cost %d polls", n-3)
 		}
 		want(t, "both are told", []string{"a main@1111111!", "a main@1111111!", "b main@1111111!"}, w.told())
-		want(t, "who reads nothing cannot ask", int64(0), w.Now(reader("nobody"))+w.Answer(reader("nobody"), "token"))
+		if n := w.Now(reader("nobody")); len(n) != 0 || w.Answer(reader("nobody"), "token") != 0 {
+			t.Errorf("who reads nothing asks: %v", n)
+		}
 	})
 }
 
@@ -198,20 +200,20 @@ func TestNowAndAnswer(t *testing.T) {
 func TestNowDuringPoll(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.hosts.took = 10 * time.Second
-		w.Read(reader("a"), ofMain())
+		w.read(reader("a"), ofMain())
 		pass(5 * time.Second)
-		want(t, "the next poll answers", int64(2), w.Now(reader("a")))
+		want(t, "the next poll answers", int64(2), w.Now(reader("a"))[0])
 		pass(5 * time.Second)
-		want(t, "the one under way is counted", int64(1), w.Read(reader("a"), ofMain()).Polls)
+		want(t, "the one under way is counted", int64(1), w.read(reader("a"), ofMain()).Polls)
 		pass(10 * time.Second)
-		want(t, "the next one follows at once", int64(2), w.Read(reader("a"), ofMain()).Polls)
+		want(t, "the next one follows at once", int64(2), w.read(reader("a"), ofMain()).Polls)
 	})
 }
 
 func TestForget(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
-		w.Read(reader("a"), ofMain())
-		w.Read(reader("b"), ofMain())
+		w.read(reader("a"), ofMain())
+		w.read(reader("b"), ofMain())
 		pass(0)
 		w.Forget(reader("a"))
 		w.Forget(reader("a"))
@@ -221,10 +223,10 @@ func TestForget(t *testing.T) {
 		pass(time.Hour)
 		want(t, "one without is not", 2, w.hosts.count())
 		want(t, "and not pushed to", 0, w.Pushed(t.Context(), url))
-		if _, err := w.Tree(t.Context(), reader("a"), source.Revision{ID: one}); err == nil {
+		if _, err := w.Tree(t.Context(), reader("a"), 0, source.Revision{ID: one}); err == nil {
 			t.Error("nor read")
 		}
-		w.Read(reader("a"), ofMain())
+		w.read(reader("a"), ofMain())
 		pass(0)
 		want(t, "until it has one again", 3, w.hosts.count())
 	})
@@ -232,11 +234,11 @@ func TestForget(t *testing.T) {
 
 func TestAnotherRepository(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
-		w.Read(reader("a"), ofMain())
+		w.read(reader("a"), ofMain())
 		pass(0)
 		moved := ofMain()
 		moved.URL = "https://git.example/acme/till"
-		if seen := w.Read(reader("a"), moved); seen.Polls != 0 || seen.Revision.ID != "" {
+		if seen := w.read(reader("a"), moved); seen.Polls != 0 || seen.Revision.ID != "" {
 			t.Errorf("nothing of the old one is taken for the new one: %+v", seen)
 		}
 		pass(time.Minute)
@@ -250,8 +252,8 @@ func TestPushed(t *testing.T) {
 		"https://git.example/acme/shop.git", "https://GIT.example:443/acme/shop/", "https://ada:secret@git.example/acme/shop",
 	} {
 		run(t, refresh.Options{}, func(t *testing.T, w *world) {
-			w.Read(reader("a"), ofMain())
-			w.Read(reader("ssh"), refresh.Want{URL: "git@git.example:acme/shop.git"})
+			w.read(reader("a"), ofMain())
+			w.read(reader("ssh"), refresh.Want{URL: "git@git.example:acme/shop.git"})
 			pass(0)
 			w.told()
 			w.hosts.set(func(h *hosts) { h.refs["refs/heads/main"] = source.RefTarget{ID: two} })
@@ -271,8 +273,8 @@ func TestCredentials(t *testing.T) {
 	run(t, refresh.Options{Interval: time.Hour}, func(t *testing.T, w *world) {
 		named := ofMain()
 		named.Secret = &app.SecretRef{Namespace: "apps", Name: "mine"}
-		w.Read(reader("a"), ofMain())
-		w.Read(reader("b"), named)
+		w.read(reader("a"), ofMain())
+		w.read(reader("b"), named)
 		pass(0)
 		passwords := map[string]bool{}
 		for _, f := range w.hosts.fetches {
@@ -298,37 +300,37 @@ func TestCredentials(t *testing.T) {
 func TestNoCredentials(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.keys.err = errors.New("secret not found")
-		w.Read(reader("a"), ofMain())
+		w.read(reader("a"), ofMain())
 		pass(0)
-		seen := w.Read(reader("a"), ofMain())
+		seen := w.read(reader("a"), ofMain())
 		if seen.Err == nil || !strings.Contains(seen.Err.Error(), "secret not found") || w.hosts.count() != 0 {
 			t.Errorf("%v after %d fetches", seen.Err, w.hosts.count())
 		}
 		w.keys.err = nil
 		w.Renew()
 		pass(0)
-		want(t, "credentials that appear are used at once", one, w.Read(reader("a"), ofMain()).Revision.ID)
+		want(t, "credentials that appear are used at once", one, w.read(reader("a"), ofMain()).Revision.ID)
 	})
 }
 
 func TestAbbreviations(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
-		w.Read(reader("other"), ofMain())
+		w.read(reader("other"), ofMain())
 		pass(0)
 		w.told()
 		w.hosts.set(func(h *hosts) { h.full = map[string]string{"2222222": two} })
 		short := refresh.Want{URL: url, Ref: source.Ref{Any: "2222222"}}
-		if seen := w.Read(reader("a"), short); seen.Err == nil {
+		if seen := w.read(reader("a"), short); seen.Err == nil {
 			t.Errorf("an abbreviation is not known from references: %+v", seen)
 		}
 		pass(0)
 		want(t, "it is looked up at once", []string{"a 2222222!"}, w.told())
-		seen := w.Read(reader("a"), short)
+		seen := w.read(reader("a"), short)
 		want(t, "and completed", source.Revision{ID: two}, seen.Revision)
 		want(t, "without an error", nil, seen.Err)
 		w.hosts.set(func(h *hosts) { h.full = nil })
 		pass(2 * time.Minute)
-		want(t, "what was completed once stands", two, w.Read(reader("a"), short).Revision.ID)
+		want(t, "what was completed once stands", two, w.read(reader("a"), short).Revision.ID)
 		want(t, "without a word", nil, w.told())
 	})
 }
@@ -336,12 +338,12 @@ func TestAbbreviations(t *testing.T) {
 func TestFurtherReferences(t *testing.T) {
 	run(t, refresh.Options{}, func(t *testing.T, w *world) {
 		w.hosts.refs["refs/pull/7/head"] = source.RefTarget{ID: two}
-		w.Read(reader("main"), ofMain())
+		w.read(reader("main"), ofMain())
 		pass(0)
 		w.told()
 		pull := refresh.Want{URL: url, Ref: source.Ref{Name: "refs/pull/7/head"}}
-		w.Read(reader("pull"), pull)
-		w.Read(reader("same"), pull)
+		w.read(reader("pull"), pull)
+		w.read(reader("same"), pull)
 		pass(0)
 		want(t, "what is needed beside branches is fetched, once, at once", []string{"refs/pull/7/head"}, w.hosts.fetches[1].Further)
 		want(t, "for who needs it", []string{"pull refs/pull/7/head@2222222!", "same refs/pull/7/head@2222222!"}, w.told())
@@ -356,9 +358,9 @@ func TestTreeAndAges(t *testing.T) {
 	run(t, refresh.Options{Interval: time.Hour}, func(t *testing.T, w *world) {
 		with := ofMain()
 		with.URL = "https://ada:secret@git.example/acme/shop"
-		w.Read(reader("a"), with)
+		w.read(reader("a"), with)
 		pass(time.Minute)
-		tree, err := w.Tree(t.Context(), reader("a"), source.Revision{ID: one})
+		tree, err := w.Tree(t.Context(), reader("a"), 0, source.Revision{ID: one})
 		if err != nil {
 			t.Fatal(err)
 		}

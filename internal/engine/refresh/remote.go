@@ -19,10 +19,10 @@ type remote struct {
 	stop context.CancelFunc
 	poke chan struct{} // capacity 1: poll now
 
-	wants   map[app.ID]Want
-	told    map[app.ID]Seen // what each reader was last told
-	waiting map[app.ID]bool // readers that asked for a poll
-	tickets map[app.ID]ticket
+	wants   map[part]Want
+	told    map[part]Seen // what each reader was last told
+	waiting map[part]bool // of readers that asked for a poll
+	tickets map[part]ticket
 
 	refs        source.Refs
 	err         error
@@ -44,19 +44,19 @@ type ticket struct {
 func newRemote(key remoteKey, url string) *remote {
 	return &remote{
 		key: key, url: url, poke: make(chan struct{}, 1),
-		wants: map[app.ID]Want{}, told: map[app.ID]Seen{}, waiting: map[app.ID]bool{}, tickets: map[app.ID]ticket{}, full: map[string]string{},
+		wants: map[part]Want{}, told: map[part]Seen{}, waiting: map[part]bool{}, tickets: map[part]ticket{}, full: map[string]string{},
 	}
 }
 
 // read returns what is known for a reader and remembers that it was told.
-func (r *remote) read(reader app.ID, want Want) Seen {
-	before, known := r.wants[reader]
-	r.wants[reader] = want
+func (r *remote) read(wanted part, want Want) Seen {
+	before, known := r.wants[wanted]
+	r.wants[wanted] = want
 	seen := r.seen(want)
 	if r.polls > 0 && (!known || before.Ref != want.Ref) && (len(want.Ref.Needs()) > 0 || abbreviation(want.Ref, r.refs) != "") {
 		r.hurry() // it asks for more than branches and tags
 	}
-	r.told[reader] = seen
+	r.told[wanted] = seen
 	return seen
 }
 
@@ -304,22 +304,34 @@ func (p *Poller) conclude(r *remote, refs source.Refs, full map[string]string, e
 		r.fails, r.at, r.refs, r.full = 0, time.Now(), refs, full
 	}
 	var notify []News
+	at := map[app.ID]int{} // in notify
 	found := map[source.Ref]Seen{}
-	for reader, want := range r.wants {
+	for wanted, want := range r.wants {
 		now, known := found[want.Ref]
 		if !known {
 			now = r.seen(want)
 			found[want.Ref] = now
 		}
-		before := r.told[reader]
-		asked := r.waiting[reader] || before.Polls == 0 || text(now.Err) != text(before.Err)
-		if asked || now.Revision != before.Revision {
-			notify = append(notify, News{Reader: reader, Revision: now.Revision, Asked: asked})
-			r.told[reader] = now
+		before := r.told[wanted]
+		asked := r.waiting[wanted] || before.Polls == 0 || text(now.Err) != text(before.Err)
+		if !asked && now.Revision == before.Revision {
+			continue
+		}
+		r.told[wanted] = now
+		if i, twice := at[wanted.reader]; twice {
+			notify[i].Asked = notify[i].Asked || asked
+			continue
+		}
+		at[wanted.reader] = len(notify)
+		notify = append(notify, News{Reader: wanted.reader, Revision: now.Revision, Asked: asked})
+	}
+	for i, n := range notify {
+		if len(p.readers[n.Reader]) > 1 {
+			notify[i].Revision = p.newest(n.Reader)
 		}
 	}
-	r.waiting = map[app.ID]bool{}
-	maps.DeleteFunc(r.told, func(reader app.ID, _ Seen) bool { _, still := r.wants[reader]; return !still })
+	r.waiting = map[part]bool{}
+	maps.DeleteFunc(r.told, func(wanted part, _ Seen) bool { _, still := r.wants[wanted]; return !still })
 	return notify
 }
 

@@ -186,8 +186,8 @@ func (c *command) liveUnits(ctx context.Context, f sourceFlags, args []string) (
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	w, err := c.repository(f.repo)
-	return w, []unit{applicationUnit(&decl, f.kubeVersion)}, cluster, err
+	w, err := c.applicationWorkspace(f, decl)
+	return w, []unit{applicationUnit(&decl, w, f.kubeVersion)}, cluster, err
 }
 
 // difference lists what is out of sync.

@@ -134,6 +134,12 @@ func syncStyle(sync string) term.Style {
 
 // shortRevision abbreviates the commit id at the end of a revision.
 func shortRevision(text string) string {
+	if parts := strings.Split(text, ","); len(parts) > 1 { // of several sources
+		for i, part := range parts {
+			parts[i] = shortRevision(part)
+		}
+		return strings.Join(parts, ",")
+	}
 	cut := strings.LastIndexAny(text, ":@/") + 1
 	if id := text[cut:]; len(id) == 40 {
 		return strings.TrimSuffix(text[:cut], "sha1:") + id[:7]

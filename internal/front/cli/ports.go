@@ -67,6 +67,8 @@ type Dialect interface {
 	// Sync returns the merge patch that asks for a sync. It fails when the
 	// object cannot be asked for that, or not now.
 	Sync(obj *unstructured.Unstructured, want SyncOptions, now time.Time) (Request, error)
+	// History lists the complete syncs that are remembered, the oldest first.
+	History(obj *unstructured.Unstructured) ([]Deployment, error)
 	// Held reads which deletions the server holds back.
 	Held(obj *unstructured.Unstructured) (Held, error)
 }
@@ -108,6 +110,7 @@ type SyncOptions struct {
 	Revision      string
 	Only          []app.Selector
 	WithSource    bool
+	Back          *int64 // ID of the Deployment to deliver again; below 0: the one before the last
 	User          string
 }
 
@@ -120,6 +123,8 @@ type Declaration struct {
 	Order    plan.Order
 	Strict   bool // repeated objects are an error
 
+	// Request returns what to render of a source out of its files; nil: as the source says.
+	Request       func(from app.Source, tree source.Tree) (render.Request, error)
 	Prepare       func(manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error)
 	Owner         func(live *unstructured.Unstructured) (app.ID, bool)
 	KeepOnPrune   func(live *unstructured.Unstructured) string

@@ -55,7 +55,7 @@ func (c *command) render(ctx context.Context, f sourceFlags, args []string) erro
 			return fmt.Errorf("%s: holds no manifest: neither a kustomization, nor a chart, nor YAML or JSON files with objects", u.title)
 		}
 		if len(items) == 0 {
-			c.say("%s: path %q renders to no object", u.title, u.request.Path)
+			c.say("%s: path %q renders to no object", u.title, u.sources[0].Render.Path)
 		}
 		for i, item := range items {
 			if i > 0 && item.Object == items[i-1].Object { // a hook of several phases

@@ -46,11 +46,16 @@ func (c *command) syncCommand() *cobra.Command {
 	flags.StringArrayVar(&f.resources, "resource", nil, "sync only this object, as GROUP:KIND:[NAMESPACE/]NAME; may be repeated")
 	flags.BoolVar(&f.want.WithSource, "with-source", false, "let the source of a Kustomization be fetched first")
 	flags.BoolVar(&f.refresh, "refresh", false, "only ask for a new look at the source; sync nothing")
+	f.addWait(cmd)
+	return cmd
+}
+
+func (f *syncFlags) addWait(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.BoolVar(&f.wait, "wait", true, "wait for the result")
 	flags.BoolVar(&f.async, "async", false, "do not wait for the result; the same as --wait=false")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "longest wait; 0 waits without end")
 	cmd.MarkFlagsMutuallyExclusive("wait", "async")
-	return cmd
 }
 
 func (c *command) sync(ctx context.Context, f syncFlags, text string) error {

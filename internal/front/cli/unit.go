@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
@@ -21,6 +23,7 @@ import (
 type sourceFlags struct {
 	files    []string
 	repo     string
+	clones   []string
 	revision string
 	marks    Marks
 
@@ -41,6 +44,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.files, "filename", "f", nil, "file with Application or Kustomization objects, - for the standard input; may be repeated")
 	flags.StringVar(&f.repo, "repo", "", "local repository; by default the one that DIR or the working directory is in")
+	flags.StringArrayVar(&f.clones, "clone", nil, "URL=DIR: a local clone of a further repository that sources of the applications are in; may be repeated")
 	flags.StringVar(&f.revision, "revision", "", "branch, tag or commit to read; by default the files as they are on disk")
 	f.marks.add(cmd)
 	flags.StringVar(&f.kubeVersion, "kube-version", "", "Kubernetes version that charts are told of; by default the one whose kinds are built in, or the cluster's")
@@ -58,8 +62,11 @@ func (f *sourceFlags) addDirectory(cmd *cobra.Command) {
 // unit is one thing to render: an application, or a directory by itself.
 type unit struct {
 	title   string
-	request render.Request
+	sources []app.Source
 	decl    *Declaration // nil for a directory
+	from    *workspace
+
+	kubeVersion string // that charts are told of; empty: the destination's
 }
 
 // units opens the workspace and lists what is to be rendered from it.
@@ -81,7 +88,7 @@ func (c *command) units(f sourceFlags, args []string) (*workspace, []unit, error
 		w.Close()
 		return nil, nil, err
 	}
-	return w, []unit{{title: filepath.ToSlash(filepath.Clean(args[0])), request: req}}, nil
+	return w, []unit{{title: filepath.ToSlash(filepath.Clean(args[0])), sources: []app.Source{{Render: req}}, from: w}}, nil
 }
 
 func (c *command) directoryRequest(f sourceFlags, path, base string) (render.Request, error) {
@@ -110,27 +117,43 @@ func (c *command) applicationUnits(f sourceFlags) (*workspace, []unit, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := c.repository(f.repo)
+	for _, d := range decls {
+		if err := refused(d); err != nil {
+			return nil, nil, err
+		}
+	}
+	w, err := c.applicationWorkspace(f, decls...)
 	if err != nil {
 		return nil, nil, err
 	}
 	units := make([]unit, len(decls))
 	for i := range decls {
-		if err := refused(decls[i]); err != nil {
-			w.Close()
-			return nil, nil, err
-		}
-		units[i] = applicationUnit(&decls[i], f.kubeVersion)
+		units[i] = applicationUnit(&decls[i], w, f.kubeVersion)
 	}
 	return w, units, nil
 }
 
-func applicationUnit(d *Declaration, kubeVersion string) unit {
-	req := d.App.Source.Render
-	if kubeVersion != "" {
-		req.KubeVersion = kubeVersion
+func applicationUnit(d *Declaration, w *workspace, kubeVersion string) unit {
+	return unit{title: d.App.ID.String(), sources: d.App.Sources, decl: d, from: w, kubeVersion: kubeVersion}
+}
+
+// applicationWorkspace opens the repositories that the sources of applications are in.
+func (c *command) applicationWorkspace(f sourceFlags, decls ...Declaration) (*workspace, error) {
+	w, err := c.repository(f.repo)
+	if err != nil {
+		return nil, err
 	}
-	return unit{title: d.App.ID.String(), request: req, decl: d}
+	err = c.openClones(w, f.clones)
+	for _, d := range decls {
+		if err == nil {
+			err = w.holds(d.App)
+		}
+	}
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // repository opens the repository given, or the one that the working directory is in.
@@ -145,25 +168,42 @@ func (c *command) repository(dir string) (*workspace, error) {
 	return c.openWorkspace(dir)
 }
 
-// renderUnit returns what a unit applies from tree: objects marked and ordered
-// as the server does it. live may be nil.
+// renderUnit returns what a unit applies: objects marked and ordered as the server
+// does it. tree is the files of its workspace to read, live may be nil.
 func (c *command) renderUnit(ctx context.Context, u unit, tree source.Tree, live Live) ([]plan.Item, error) {
-	req := withVersions(u.request, live)
-	result, err := c.Renderer.Render(ctx, req, tree)
+	trees, err := u.from.trees(u.sources, tree)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", u.title, err)
 	}
-	for _, text := range result.Warnings {
-		c.say("warning: %s: %s", u.title, text)
-	}
-	if u.decl == nil {
-		items := make([]plan.Item, len(result.Manifests))
-		for i, m := range result.Manifests {
-			items[i].Manifest = m
+	var manifests []object.Manifest
+	for i, from := range u.sources {
+		if from.Lends {
+			continue
 		}
-		return items, nil
+		req := from.Render
+		if u.decl != nil && u.decl.Request != nil {
+			if req, err = u.decl.Request(from, trees[i]); err != nil {
+				return nil, fmt.Errorf("%s: %w", u.title, err)
+			}
+		}
+		req.KubeVersion = cmp.Or(u.kubeVersion, req.KubeVersion)
+		result, err := c.Renderer.Render(ctx, withVersions(req, live), trees[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", u.title, err)
+		}
+		for _, text := range result.Warnings {
+			c.say("warning: %s: %s", u.title, text)
+		}
+		manifests = append(manifests, result.Manifests...)
 	}
-	return c.prepare(ctx, u, result.Manifests, live)
+	if u.decl != nil {
+		return c.prepare(ctx, u, manifests, live)
+	}
+	items := make([]plan.Item, len(manifests))
+	for i, m := range manifests {
+		items[i].Manifest = m
+	}
+	return items, nil
 }
 
 func (c *command) prepare(ctx context.Context, u unit, manifests []object.Manifest, live Live) ([]plan.Item, error) {

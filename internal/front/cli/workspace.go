@@ -21,6 +21,8 @@ type workspace struct {
 	open func(dir string) (Repository, error)
 	root *os.Root
 	repo Repository
+
+	clones map[string]*workspace // of further repositories, by normalised URL
 }
 
 // openWorkspace opens a directory.
@@ -46,6 +48,9 @@ func (c *command) openWorkspace(dir string) (*workspace, error) {
 func (w *workspace) Close() {
 	if w.root != nil {
 		w.root.Close()
+	}
+	for _, clone := range w.clones {
+		clone.Close()
 	}
 }
 
