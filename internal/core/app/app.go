@@ -47,6 +47,7 @@ type Application struct {
 	Policy     Policy
 	Ignores    Ignores // what does not count as a difference
 
+	Windows   []Window   // when operations may run; none: at any time
 	Request   *Operation // what the user asked to run now; nil: nothing
 	Refresh   string     // a token that asks for one more look; empty: none
 	Deletion  *Deletion  // set once the user deleted the object

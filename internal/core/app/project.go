@@ -12,7 +12,23 @@ type Project struct {
 	ObjectDeny   []KindRule // wins over ObjectAllow
 	Namespaces   []string   // further namespaces whose applications may use the project
 	PruneLimit   PruneLimit // of applications that set none
+	Windows      []Window   // when operations may run
 	Unsupported  []string   // rules that this version cannot keep: nothing of the project runs
+}
+
+// Window is a repeating time in which operations may run, or may not. The gate
+// package gives it meaning.
+type Window struct {
+	Kind     string // "allow" or "deny"
+	Schedule string // of five cron fields: when it opens
+	Duration string // for how long, as Go writes durations
+	TimeZone string // IANA name; empty: UTC
+
+	Applications, Namespaces, Clusters []string // globs of names; one that matches is enough
+	All                                bool     // every list that is not empty has to match
+
+	Manual  bool // people may sync although the window says no
+	Overrun bool // what began before it said no may end
 }
 
 // DestinationRule permits (or with "!" patterns denies) destinations.

@@ -25,7 +25,8 @@ type Input struct {
 	Revision  source.Revision
 	Sync      app.SyncStatus
 	Resources []app.Resource
-	Confirmed string // the commit whose held prunes a person lets go
+	Confirmed string       // the commit whose held prunes a person lets go
+	Windows   []app.Window // of the application, see WindowsOf
 	Now       time.Time
 }
 
@@ -38,6 +39,7 @@ type Verdict struct {
 	Reason  string             // why nothing happens, for logs and for `plumb get`
 	After   time.Duration      // look again then; 0: only when something changes
 	Restart bool               // Start replaces an unfinished automatic operation of an older revision
+	Blocked string             // why nothing of the operation that Start or Resume names may be done now; empty: it may
 }
 
 // rule returns a verdict and true when it decides.
@@ -58,8 +60,11 @@ var rules = []rule{
 	wipingIsRefused,
 }
 
-// Decide runs the rules; when none objects an automatic operation starts.
-func Decide(in Input) Verdict {
+// Decide runs the rules; when none objects an automatic operation starts. What they
+// let go may still have to wait for its time.
+func Decide(in Input) Verdict { return inWindow(in, decide(in)) }
+
+func decide(in Input) Verdict {
 	for _, decides := range rules {
 		if v, ok := decides(in); ok {
 			return v

@@ -19,6 +19,13 @@ func DecodeProject(p *v1alpha1.AppProject) app.Project {
 	for _, k := range p.Spec.ClusterResourceBlacklist {
 		out.ClusterDeny = append(out.ClusterDeny, app.KindRule(k))
 	}
+	for _, w := range p.Spec.SyncWindows {
+		out.Windows = append(out.Windows, app.Window{
+			Kind: w.Kind, Schedule: w.Schedule, Duration: w.Duration, TimeZone: w.TimeZone,
+			Applications: w.Applications, Namespaces: w.Namespaces, Clusters: w.Clusters, All: w.AndOperator,
+			Manual: w.ManualSync, Overrun: w.SyncOverrun,
+		})
+	}
 	out.Unsupported = unsupportedRules(p.Spec)
 	if p.Spec.NamespaceResourceWhitelist != nil {
 		out.ObjectAllow = []app.KindRule{}
@@ -42,7 +49,6 @@ func unsupportedRules(spec v1alpha1.AppProjectSpec) []string {
 			list = append(list, "spec."+field)
 		}
 	}
-	add(len(spec.SyncWindows) > 0, "syncWindows")
 	add(len(spec.SignatureKeys) > 0, "signatureKeys")
 	add(spec.SourceIntegrity != nil, "sourceIntegrity")
 	add(len(spec.DestinationServiceAccounts) > 0, "destinationServiceAccounts")

@@ -157,6 +157,8 @@ func conditionType(r condition.Reason) v1alpha1.ConditionType {
 		return conditionCollateralHeld
 	case condition.MoveHeld:
 		return conditionMoveHeld
+	case condition.WindowClosed:
+		return "SyncWindowWarning"
 	case condition.SharedObject:
 		return v1alpha1.ConditionSharedResourceWarning
 	case condition.RepeatedObject:

@@ -60,6 +60,7 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	}
 	s.project = argo.DecodeProject(project)
 	s.app.Policy.PruneLimit = s.app.Policy.PruneLimit.Or(s.project.PruneLimit)
+	s.app.Windows = gate.WindowsOf(s.project, s.app)
 	return s, nil
 }
 

@@ -44,7 +44,11 @@ func (s *session) advance(ctx context.Context, rev source.Revision) {
 	if verdict.Hold != nil {
 		s.out.Problems = append(s.out.Problems, *verdict.Hold)
 	}
-	if run := s.begin(verdict, rev); run != nil {
+	run := s.begin(verdict, rev)
+	switch {
+	case run != nil && verdict.Blocked != "":
+		run.Message, s.out.Run = verdict.Blocked, run
+	case run != nil:
 		if err := s.announce(ctx, found); err != nil {
 			s.fail(err, condition.ApplyFailed)
 			return
@@ -135,7 +139,7 @@ func (s *session) decide(ctx context.Context, rev source.Revision) gate.Verdict 
 	defer end(nil)
 	return gate.Decide(gate.Input{
 		Policy: s.policy, Request: s.app.Request, Run: s.out.Run, Source: s.app.Declared,
-		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Confirmed: s.app.Confirmed, Now: s.now,
+		Revision: rev, Sync: s.out.Sync, Resources: s.out.Resources, Confirmed: s.app.Confirmed, Windows: s.app.Windows, Now: s.now,
 	})
 }
 
