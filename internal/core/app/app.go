@@ -165,6 +165,7 @@ type Policy struct {
 	DeleteConfirm     bool // ask a person before objects go with the application
 	Force             bool // delete and create again when a field cannot be changed in place
 	Replace           bool // write whole objects instead of applying fields
+	KeepIgnored       bool // applies leave alone what comparisons ignore
 	LenientFields     bool // unknown fields are dropped rather than refused
 	MissingKindsLater bool // a kind that the cluster does not know yet is tried when its turn comes
 	FailOnShared      bool // refuse to sync while another application claims one of the objects

@@ -12,21 +12,26 @@ type Ignore struct {
 	Group, Kind     string   // globs
 	Namespace, Name string   // exact; empty: any
 	Fields          []string // JSON pointers (RFC 6901)
+	Queries         []string // jq path expressions, see package jq
 	Managers        []string // field managers, for what they own
 }
 
 // Ignores are the rules of an application. They add up.
 type Ignores []Ignore
 
-// Of returns the fields and managers that are left out of comparisons of an object.
-func (l Ignores) Of(key object.Key) (fields, managers []string) {
+// Of returns what is left out of comparisons of an object.
+func (l Ignores) Of(key object.Key) (sum Ignore) {
 	for _, rule := range l {
 		if rule.about(key) {
-			fields, managers = append(fields, rule.Fields...), append(managers, rule.Managers...)
+			sum.Fields, sum.Queries = append(sum.Fields, rule.Fields...), append(sum.Queries, rule.Queries...)
+			sum.Managers = append(sum.Managers, rule.Managers...)
 		}
 	}
-	return fields, managers
+	return sum
 }
+
+// Empty reports whether nothing is left out.
+func (r Ignore) Empty() bool { return len(r.Fields)+len(r.Queries)+len(r.Managers) == 0 }
 
 func (r Ignore) about(key object.Key) bool {
 	return globbed(r.Group, key.Group) && globbed(r.Kind, key.Kind) &&

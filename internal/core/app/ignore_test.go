@@ -31,12 +31,12 @@ func TestIgnores(t *testing.T) {
 		"another namespace": {with(func(r *app.Ignore) { r.Namespace = "bank" }), false},
 		"no glob":           {with(func(r *app.Ignore) { r.Group = "[" }), false},
 	} {
-		if fields, managers := (app.Ignores{test.rule}).Of(web); (len(fields) == 1) != test.want || (len(managers) == 1) != test.want {
-			t.Errorf("%s: %q %q", name, fields, managers)
+		if got := (app.Ignores{test.rule}).Of(web); (len(got.Fields) == 1) != test.want || (len(got.Managers) == 1) != test.want || got.Empty() == test.want {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	fields, _ := app.Ignores{all, {Group: "*", Kind: "*", Fields: []string{"/b"}}}.Of(web)
-	if !slices.Equal(fields, []string{"/a", "/b"}) {
-		t.Errorf("rules add up: %q", fields)
+	sum := app.Ignores{all, {Group: "*", Kind: "*", Fields: []string{"/b"}, Queries: []string{".c"}}}.Of(web)
+	if !slices.Equal(sum.Fields, []string{"/a", "/b"}) || !slices.Equal(sum.Queries, []string{".c"}) {
+		t.Errorf("rules add up: %+v", sum)
 	}
 }

@@ -38,6 +38,9 @@ type Input struct {
 	// IgnoreFields are JSON pointers to parts that count neither as a difference
 	// nor as a missing ownership. An index in a pointer is a position in the list.
 	IgnoreFields []string
+
+	// IgnoreQueries are jq path expressions of such parts, see package jq.
+	IgnoreQueries []string
 }
 
 // Compute returns what a forced server-side apply of in.Desired by in.Manager
@@ -87,7 +90,7 @@ type comparison struct {
 	in      Input
 	key     object.Key
 	version fieldpath.APIVersion
-	ignored pointers
+	ignored ignored
 
 	converter     schema.Converter
 	desiredObject map[string]any // without status and without what the server assigns
@@ -108,7 +111,7 @@ func newComparison(in Input) (*comparison, error) {
 		return nil, fmt.Errorf("%s: compare: no field manager", c.key)
 	}
 	var err error
-	if c.ignored, err = parsePointers(in.IgnoreFields); err != nil {
+	if c.ignored, err = ignoredOf(in); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.key, err)
 	}
 	return c, c.readDesired()
@@ -218,7 +221,8 @@ func (c *comparison) moves() bool {
 	}
 	left := c.ownership.heldBy(c.in.IgnoreManagers)
 	own, set = own.Difference(left), set.Difference(left)
-	return !c.ignored.dropSet(own).Equals(c.ignored.dropSet(set))
+	objects := []map[string]any{c.liveObject, c.desiredObject}
+	return !c.ignored.dropSet(own, objects...).Equals(c.ignored.dropSet(set, objects...))
 }
 
 // unreadable explains that the Go type of the kind cannot hold obj.

@@ -88,6 +88,7 @@ type caseOptions struct {
 	Ignore   []string `json:"ignore"`
 
 	IgnoreManagers []string `json:"ignoreManagers"`
+	IgnoreQueries  []string `json:"ignoreQueries"`
 	PlainStatus    bool     `json:"plainStatus"`
 }
 
@@ -111,6 +112,7 @@ func readCase(t testing.TB, archive *txtar.Archive) Input {
 			if o.Manager != "" {
 				in.Manager = o.Manager
 			}
+			in.IgnoreQueries = o.IgnoreQueries
 			in.Takeover, in.IgnoreFields, in.IgnoreManagers, in.PlainStatus = o.Takeover, o.Ignore, o.IgnoreManagers, o.PlainStatus
 		}
 	}

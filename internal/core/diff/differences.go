@@ -20,7 +20,11 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 	if isSecret(c.key) {
 		next = foldStringData(next)
 	}
-	live, next := tidy(c.ignored.drop(c.liveObject)), c.ignored.drop(next)
+	live, next, err := c.compared(c.liveObject, next)
+	if err != nil {
+		return nil, err
+	}
+	live = tidy(live)
 	w := walker{schema: merged.Schema(), native: native(c.key.Group)}
 	if len(w.differences(merged.TypeRef(), live, tidy(next))) == 0 {
 		return nil, nil
@@ -45,6 +49,17 @@ func (c *comparison) differences(merged *typed.TypedValue) ([]Field, error) {
 		return nil, err
 	}
 	return c.attribute(found), nil
+}
+
+// compared drops what is ignored from both sides.
+func (c *comparison) compared(live, next map[string]any) (l, n map[string]any, err error) {
+	if l, err = c.ignored.drop(live); err == nil {
+		n, err = c.ignored.drop(next)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: ignored %w", c.key, err)
+	}
+	return l, n, nil
 }
 
 // tidy leaves out the metadata that every kind drops when it is empty.

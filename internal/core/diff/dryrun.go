@@ -29,7 +29,7 @@ func FromDryRun(in Input, result *unstructured.Unstructured) (Change, error) {
 	if in.Live == nil {
 		return Change{Key: key, Kind: Create, Reason: reasonMissing}, nil
 	}
-	ignored, err := parsePointers(in.IgnoreFields)
+	ignored, err := ignoredOf(in)
 	if err != nil {
 		return Change{}, fmt.Errorf("%s: %w", key, err)
 	}
@@ -41,8 +41,12 @@ func FromDryRun(in Input, result *unstructured.Unstructured) (Change, error) {
 	if err != nil {
 		return Change{}, c.undecided(err)
 	}
-	c.set = after.own
-	if fields := c.stored(in.Live, result); len(fields) > 0 {
+	c.set, c.liveObject, c.desiredObject = after.own, c.strip(in.Live.Object), c.strip(result.Object)
+	fields, err := c.stored(in.Live, result)
+	if err != nil {
+		return Change{}, err
+	}
+	if len(fields) > 0 {
 		return Change{Key: key, Kind: Update, Fields: fields, Reason: updateReason(fields)}, nil
 	}
 	if c.moves() {
@@ -52,7 +56,7 @@ func FromDryRun(in Input, result *unstructured.Unstructured) (Change, error) {
 }
 
 // stored lists the fields in which two stored objects differ.
-func (c *comparison) stored(live, result *unstructured.Unstructured) []Field {
+func (c *comparison) stored(live, result *unstructured.Unstructured) ([]Field, error) {
 	var (
 		schema *smd.Schema = typed.DeducedParseableType.Schema
 		tr                 = typed.DeducedParseableType.TypeRef
@@ -62,13 +66,17 @@ func (c *comparison) stored(live, result *unstructured.Unstructured) []Field {
 			schema, tr = v.Schema(), v.TypeRef()
 		}
 	}
-	before, after := tidy(c.ignored.drop(c.strip(live.Object))), tidy(c.ignored.drop(c.strip(result.Object)))
+	before, after, err := c.compared(c.strip(live.Object), c.strip(result.Object))
+	if err != nil {
+		return nil, err
+	}
+	before, after = tidy(before), tidy(after)
 	if isSecret(c.key) {
 		m := newMask()
 		before, after = m.secret(before), m.secret(after)
 	}
 	w := walker{schema: schema, native: native(c.key.Group)}
-	return c.attribute(w.differences(tr, before, after))
+	return c.attribute(w.differences(tr, before, after)), nil
 }
 
 // split separates manager's own claim from the others, of whatever version.

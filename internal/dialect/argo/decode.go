@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/jq"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
@@ -51,17 +52,16 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 	out.Policy.PruneLimit = app.AnnotatedPruneLimit(a.Annotations)
 	out.Confirmed = a.Annotations[app.ConfirmAnnotation]
 	out.Approved, _ = time.Parse(time.RFC3339, a.Annotations[approvedAnnotation])
-	for _, rule := range a.Spec.IgnoreDifferences {
-		if len(rule.JQPathExpressions) > 0 {
-			report(condition.NotSupported, "spec.ignoreDifferences: jqPathExpressions are not supported by this version; use jsonPointers or managedFieldsManagers")
-			break
+	for i, rule := range a.Spec.IgnoreDifferences {
+		for _, text := range rule.JQPathExpressions {
+			if _, err := jq.Parse(text); err != nil {
+				report(condition.InvalidSpec, "spec.ignoreDifferences[%d].jqPathExpressions: %w", i, err)
+			}
 		}
 		out.Ignores = append(out.Ignores, app.Ignore{
-			Group: rule.Group, Kind: rule.Kind, Namespace: rule.Namespace, Name: rule.Name, Fields: rule.JSONPointers, Managers: rule.ManagedFieldsManagers,
+			Group: rule.Group, Kind: rule.Kind, Namespace: rule.Namespace, Name: rule.Name,
+			Fields: rule.JSONPointers, Queries: rule.JQPathExpressions, Managers: rule.ManagedFieldsManagers,
 		})
-	}
-	if sp := a.Spec.SyncPolicy; sp != nil && options(sp.SyncOptions).has("RespectIgnoreDifferences=true") {
-		report(condition.NotSupported, "sync option RespectIgnoreDifferences=true is not supported by this version")
 	}
 	out.State = state(a)
 	out.Deletion = deletion(a)

@@ -84,6 +84,7 @@ func withOptions(p app.Policy, o options) (app.Policy, error) {
 	p.Replace = o.has("Replace=true")
 	p.LenientFields = o.has("Validate=false")
 	p.MissingKindsLater = o.has("SkipDryRunOnMissingResource=true")
+	p.KeepIgnored = o.has("RespectIgnoreDifferences=true")
 	p.FailOnShared = o.has("FailOnSharedResource=true")
 	switch v := o.value("PrunePropagationPolicy"); v {
 	case "":

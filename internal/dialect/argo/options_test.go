@@ -60,11 +60,11 @@ func TestRefusedFields(t *testing.T) {
 		"other name":      {`cluster "other" is not known`, condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.Destination = v1alpha1.Destination{Name: "other"} }},
 		"name and server": {"application destination can't have both", condition.InvalidSpec, func(a *v1alpha1.Application) { a.Spec.Destination.Name = "in-cluster" }},
 		"no destination":  {"destination server missing", condition.InvalidSpec, func(a *v1alpha1.Application) { a.Spec.Destination.Server = "" }},
-		"jq": {"spec.ignoreDifferences", condition.NotSupported, func(a *v1alpha1.Application) {
-			a.Spec.IgnoreDifferences = []v1alpha1.IgnoreDifference{{JQPathExpressions: []string{".spec"}}}
+		"jq": {`spec.ignoreDifferences[1].jqPathExpressions: expression ".spec["`, condition.InvalidSpec, func(a *v1alpha1.Application) {
+			a.Spec.IgnoreDifferences = []v1alpha1.IgnoreDifference{{JQPathExpressions: []string{".spec"}}, {JQPathExpressions: []string{".spec["}}}
 		}},
-		"respect": {"sync option RespectIgnoreDifferences=true", condition.NotSupported, func(a *v1alpha1.Application) {
-			a.Spec.SyncPolicy = &v1alpha1.SyncPolicy{SyncOptions: []string{"RespectIgnoreDifferences=true"}}
+		"hostile jq": {"the function range is not for expressions", condition.InvalidSpec, func(a *v1alpha1.Application) {
+			a.Spec.IgnoreDifferences = []v1alpha1.IgnoreDifference{{JQPathExpressions: []string{"[range(1e12)]"}}}
 		}},
 		"propagation": {`spec.syncPolicy: sync option PrunePropagationPolicy: "later"`, condition.InvalidSpec, func(a *v1alpha1.Application) {
 			a.Spec.SyncPolicy = &v1alpha1.SyncPolicy{SyncOptions: []string{"PrunePropagationPolicy=later"}}

@@ -305,11 +305,41 @@ func (s *session) look(ctx context.Context, item *plan.Item, live *unstructured.
 	return now, nil
 }
 
+func (s *session) diffInput(item *plan.Item, live *unstructured.Unstructured) diff.Input {
+	ignore := s.app.Ignores.Of(item.Key())
+	return diff.Input{
+		Desired: item.Object, Live: live, Manager: s.traits.Manager, Takeover: s.traits.Takeover,
+		IgnoreFields: ignore.Fields, IgnoreQueries: ignore.Queries, IgnoreManagers: ignore.Managers,
+	}
+}
+
+// respect makes items that differ leave alone what is ignored of them.
+func (s *session) respect(ctx context.Context, items []plan.Item) error {
+	if !s.policy.KeepIgnored || len(s.app.Ignores) == 0 {
+		return nil
+	}
+	for i := range items {
+		item := &items[i]
+		live, exists := s.cluster.Live(item.Key())
+		if !exists || item.Standing != plan.Differs {
+			continue
+		}
+		in := s.diffInput(item, live)
+		var err error
+		if in.Schemas, err = s.cluster.Schemas(ctx, item.Object.GroupVersionKind().GroupVersion()); err != nil {
+			return err
+		}
+		if item.Object, err = diff.Respect(in, item.Replace || s.policy.Replace); err != nil {
+			return fmt.Errorf("%s: %w", item.Origin.File, err)
+		}
+	}
+	return nil
+}
+
 // change computes what an apply would do, here if that can be decided and by a
 // dry run on the server otherwise.
 func (s *session) change(ctx context.Context, item *plan.Item, live *unstructured.Unstructured) (diff.Change, error) {
-	in := diff.Input{Desired: item.Object, Live: live, Manager: s.traits.Manager, Takeover: s.traits.Takeover}
-	in.IgnoreFields, in.IgnoreManagers = s.app.Ignores.Of(item.Key())
+	in := s.diffInput(item, live)
 	var undecided *diff.UndecidedError
 	schemas, err := s.cluster.Schemas(ctx, item.Object.GroupVersionKind().GroupVersion())
 	if err == nil {

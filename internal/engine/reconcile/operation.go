@@ -67,6 +67,10 @@ func (o *operation) wave(ctx context.Context) (more bool, err error) {
 		return false, nil
 	}
 	in, asked, deferred := o.planInput(run, o.found)
+	if err := o.respect(ctx, in.Items); err != nil {
+		o.finish(run, app.Failed, err.Error())
+		return false, err
+	}
 	if failing {
 		in = plan.Input{Order: in.Order}
 	}

@@ -105,7 +105,8 @@ func stand(ctx context.Context, d *Declaration, item plan.Item, live view) (stan
 	}
 	s := standing{item: item, live: found}
 	in := diff.Input{Desired: item.Object, Live: found, Manager: d.Manager, Takeover: d.Takeover}
-	in.IgnoreFields, in.IgnoreManagers = d.App.Ignores.Of(key)
+	ignore := d.App.Ignores.Of(key)
+	in.IgnoreFields, in.IgnoreQueries, in.IgnoreManagers = ignore.Fields, ignore.Queries, ignore.Managers
 	s.change, err = live.change(ctx, in)
 	if err != nil {
 		return standing{}, err
