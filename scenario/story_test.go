@@ -41,8 +41,8 @@ var commands = map[string]command{
 	// processes
 	"private": with((*story).private), "start": with((*story).startProcess), "halt": with((*story).halt), "crash": with((*story).crash),
 	"pause": with((*story).pause), "resume": with((*story).resume), "members": with((*story).members), "one-writer": with((*story).oneWriter),
-	"happened": with((*story).happened),
-	"probe":    with((*story).probe), "collector": with((*story).collector), "traced": with((*story).traced),
+	"happened": with((*story).happened), "cluster": with((*story).cluster),
+	"probe": with((*story).probe), "collector": with((*story).collector), "traced": with((*story).traced),
 }
 
 // story is one script as it runs.
@@ -50,6 +50,8 @@ type story struct {
 	ns    string // prefix of all names that the story uses
 	own   bool   // the world is the story's alone
 	world *world // nil before the first command that needs it
+
+	far map[string]*farCluster // other clusters by name
 
 	spans     *spans // nil before the command collector
 	logFrom   int64  // where the story begins in plumbd's log
@@ -222,6 +224,7 @@ func (s *story) private(c *call) error {
 
 // tidy removes what would keep plumbd busy after the end of the story.
 func (s *story) tidy() error {
+	defer s.leave()
 	switch {
 	case s.world == nil:
 	case s.own:
@@ -237,6 +240,9 @@ func (s *story) tidy() error {
 func (s *story) process(c *call, usage string) (name string, err error) {
 	if err := c.want(1, 3, usage); err != nil {
 		return "", err
+	}
+	if s.far[c.args[0]] != nil {
+		return c.args[0], nil
 	}
 	if !s.own {
 		return "", fmt.Errorf("only a private world may be disturbed: begin with the command private")
@@ -254,6 +260,9 @@ func (s *story) startProcess(c *call) error {
 	if err != nil {
 		return err
 	}
+	if far := s.far[name]; far != nil {
+		return far.start(s.world.log)
+	}
 	if name == "sandbox" {
 		return s.world.startSandbox()
 	}
@@ -265,6 +274,9 @@ func (s *story) halt(c *call) error {
 	name, err := s.process(c, "halt plumbd|sandbox")
 	if err != nil {
 		return err
+	}
+	if far := s.far[name]; far != nil {
+		return far.process.stop()
 	}
 	if name == "sandbox" {
 		return s.world.sandbox.stop()

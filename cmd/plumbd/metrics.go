@@ -70,12 +70,14 @@ func newCounters() *counters {
 }
 
 // observe adds what is read when metrics are asked for.
-func (c *counters) observe(live *livestate.State, memo *render.Memo, poller *refresh.Poller) {
+func (c *counters) observe(w *wiring, memo *render.Memo, poller *refresh.Poller) {
 	gauge := func(name, help string, value func() float64) {
 		c.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
-	gauge("plumb_live_objects", "Live objects kept in memory.", func() float64 { return float64(live.Count()) })
-	gauge("plumb_live_bytes", "Memory of live objects.", func() float64 { return float64(live.Stats().Bytes) })
+	gauge("plumb_live_objects", "Live objects kept in memory.", func() float64 { return w.remotes.sum(w.live, (*livestate.State).Count) })
+	gauge("plumb_live_bytes", "Memory of live objects.", func() float64 {
+		return w.remotes.sum(w.live, func(s *livestate.State) int { return int(s.Stats().Bytes) })
+	})
 	gauge("plumb_render_cache_bytes", "Memory of remembered renders.", func() float64 { return float64(memo.Stats().Bytes) })
 	renders := func(outcome string, value func() float64) {
 		c.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -36,7 +36,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/deploy/crds"
-	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
@@ -46,6 +46,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/driver/otlp"
 	"github.com/plumbline-dev/plumbline/internal/driver/rendercache"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
+	"github.com/plumbline-dev/plumbline/internal/engine/fleet"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 	"github.com/plumbline-dev/plumbline/internal/engine/share"
@@ -80,8 +81,7 @@ func run(ctx context.Context, cfg config) error {
 		return err
 	}
 	w.share = w.newShare()
-	options := kube.Options{Observe: counters.request, UserAgent: cfg.userAgent(), Logger: log, Permit: w.permit()}
-	connection, err := connect(startCtx, restConfig, cfg, options)
+	connection, err := connect(startCtx, restConfig, cfg, w.kubeOptions())
 	if err != nil {
 		return err
 	}
@@ -109,6 +109,14 @@ func run(ctx context.Context, cfg config) error {
 	log.Info("stopped")
 	return err
 }
+
+func (w *wiring) kubeOptions() kube.Options {
+	return kube.Options{Observe: w.counters.request, UserAgent: w.cfg.userAgent(), Logger: w.log, Permit: w.permit()}
+}
+
+// staleAfter is for how long a watch may have failed before its kind is not known
+// any more.
+func (w *wiring) staleAfter() time.Duration { return min(w.cfg.silence, time.Minute) }
 
 // restConfig reads the kubeconfig, or what a pod is given.
 func restConfig(file string) (*rest.Config, error) {
@@ -231,15 +239,20 @@ type wiring struct {
 	share    *share.Share // nil: everything is ours
 	changed  func(context.Context, share.Change)
 
-	store *gitstore.Store
-	live  *livestate.State
-	pool  *renderworker.Pool
-	memo  *render.Memo
-	http  *httpServer
+	store    *gitstore.Store
+	live     *livestate.State // of the engine's own cluster
+	registry *fleet.Registry
+	remotes  remotes
+	pool     *renderworker.Pool
+	memo     *render.Memo
+	http     *httpServer
 }
 
 func (w *wiring) close() {
 	w.closeTracer()
+	if w.registry != nil {
+		w.registry.Close()
+	}
 	if w.live != nil {
 		w.live.Close()
 	}
@@ -282,40 +295,18 @@ func (w *wiring) build() error {
 			repositoryEvents <- event.GenericEvent{Object: &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: n.Reader.Namespace, Name: n.Reader.Name}}}
 		}
 	})
-	var destination *cluster
-	w.live = livestate.New(livestate.Config{
-		Client:      w.kube.REST(),
-		Owners:      w.owners,
-		Logger:      w.log,
-		OnInterrupt: w.counters.interrupted,
-		Quiet:       w.cfg.silence,
-		StaleAfter:  min(w.cfg.silence, time.Minute),
-		OnKind: func(gk schema.GroupKind, err error) {
-			ids := destination.users(gk) // what they say of it is old now
-			if err == nil {
-				ids = destination.usable(gk)
-			}
-			for _, id := range ids {
-				control.Enqueue(id)
-			}
-		},
-		OnChange: func(c livestate.Change) {
-			if plan.IsCRD(c.Key) {
-				destination.definitionChanged(c.Key.Name)
-			}
-			for _, name := range c.Owners {
-				control.Enqueue(ownerID(name))
-			}
-		},
-	})
-	destination = newCluster(w.kube, w.live)
+	wake := func(id app.ID) { control.Enqueue(id) }
+	home := w.observed(w.kube, wake)
+	w.live = home.live
+	w.registry = fleet.NewRegistry(home, argo.InCluster, w.dial(wake), wake, w.log)
+	credentials := &renewal{poller: poller, registry: w.registry, secrets: secrets}
 	busy := func() bool { return control.Busy() }
 	teller := w.newTeller(busy)
 	w.counters.told(teller)
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
-		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings},
+		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings, Clusters: w.registry},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
-	}, destination, poller, renders{Memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: busy, Tell: telling(teller)})
+	}, w.registry, poller, renders{Memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: busy, Tell: telling(teller)})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if w.share != nil {
 		control.Share(w.share)
@@ -327,12 +318,15 @@ func (w *wiring) build() error {
 	if err := control.Start(w.manager, w.settings); err != nil {
 		return err
 	}
+	if err := credentials.register(context.Background()); err != nil {
+		w.log.Warn("no registered cluster is known", "err", err)
+	}
 	for _, obj := range []client.Object{&v1alpha1.Application{}, &v1alpha1.AppProject{}, &sourcev1.GitRepository{}, &kustomizev1.Kustomization{}} {
 		if _, err := w.manager.GetCache().GetInformer(context.Background(), obj, cache.BlockUntilSynced(false)); err != nil {
 			return err
 		}
 	}
-	w.counters.observe(w.live, w.memo, poller)
+	w.counters.observe(w, w.memo, poller)
 	w.counters.shared(w.share, func() float64 { return float64(reconciler.Kept()) })
 	w.health = &health{
 		pulse: control.Pulse, stuck: w.cfg.stuckAfter, contact: w.contact, lost: w.cfg.lostAfter,
@@ -340,7 +334,7 @@ func (w *wiring) build() error {
 	}
 	w.counters.held(reconciler)
 	w.http = newHTTPServer(w, poller)
-	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(destination), w.health.sample(), scavenge()} {
+	for _, runnable := range []manager.Runnable{manager.RunnableFunc(poller.Run), w.http, w.definitions(home), w.health.sample(), scavenge()} {
 		if err := w.manager.Add(runnable); err != nil {
 			return err
 		}
@@ -350,17 +344,19 @@ func (w *wiring) build() error {
 			return err
 		}
 	}
-	return w.controllers(poller, repositoryEvents)
+	return w.controllers(poller, credentials, repositoryEvents)
 }
 
 // definitions keeps watching CustomResourceDefinitions, whoever changes them.
 func (w *wiring) definitions(c *cluster) manager.Runnable {
-	return manager.RunnableFunc(func(ctx context.Context) error {
-		return until(ctx, 0, func() (bool, error) { return c.watchDefinitions(ctx) == nil, nil })
-	})
+	return manager.RunnableFunc(c.keepDefinitions)
 }
 
-func (w *wiring) controllers(poller *refresh.Poller, events chan event.GenericEvent) error {
+func (c *cluster) keepDefinitions(ctx context.Context) error {
+	return until(ctx, 0, func() (bool, error) { return c.watchDefinitions(ctx) == nil, nil })
+}
+
+func (w *wiring) controllers(poller *refresh.Poller, credentials *renewal, events chan event.GenericEvent) error {
 	git := &refresh.GitRepositories{Client: w.manager.GetClient(), Poller: poller}
 	if w.share != nil {
 		git.Shares = w.share
@@ -379,16 +375,7 @@ func (w *wiring) controllers(poller *refresh.Poller, events chan event.GenericEv
 	}
 	return builder.ControllerManagedBy(w.manager).Named("credentials").
 		For(&corev1.Secret{}).
-		Complete(renewal{poller})
-}
-
-// renewal makes the poller look credentials up again.
-type renewal struct{ poller *refresh.Poller }
-
-// Reconcile is called when a repository Secret came, changed or went.
-func (r renewal) Reconcile(context.Context, ctrl.Request) (ctrl.Result, error) {
-	r.poller.Renew()
-	return ctrl.Result{}, nil
+		Complete(credentials)
 }
 
 // owners names the applications that an object's marks point to.

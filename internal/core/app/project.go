@@ -13,7 +13,9 @@ type Project struct {
 	Namespaces   []string   // further namespaces whose applications may use the project
 	PruneLimit   PruneLimit // of applications that set none
 	Windows      []Window   // when operations may run
-	Unsupported  []string   // rules that this version cannot keep: nothing of the project runs
+
+	OwnClustersOnly bool     // destinations are clusters that are registered for this project
+	Unsupported     []string // rules that this version cannot keep: nothing of the project runs
 }
 
 // Window is a repeating time in which operations may run, or may not. The gate

@@ -13,8 +13,9 @@ import (
 )
 
 // Admit checks what a project says about where an application comes from and
-// goes to; kinds are checked object by object with Permits. A nil error admits.
-func Admit(p app.Project, sources []app.Source, to app.Destination) error {
+// goes to; at is the registered cluster of that. A cluster of the project's own needs no
+// rule. Kinds are checked object by object with Permits. A nil error admits.
+func Admit(p app.Project, sources []app.Source, to app.Destination, at app.Cluster) error {
 	if len(p.Unsupported) > 0 {
 		return condition.Newf(condition.NotSupported,
 			"project '%s' has rules that this version cannot keep, and nothing is applied against them: %s", p.Name, strings.Join(p.Unsupported, ", "))
@@ -25,7 +26,14 @@ func Admit(p app.Project, sources []app.Source, to app.Destination) error {
 				"application repo %s is not permitted in project '%s'", source.Redact(from.URL), p.Name)
 		}
 	}
-	if !destinationAllowed(p.Destinations, to, to.Namespace) {
+	switch own := at.Project != "" && at.Project == p.Name; {
+	case at.Project != "" && !own:
+		return condition.Newf(condition.NotPermitted,
+			"application destination server '%s' belongs to project '%s', and the application to project '%s'", to.Server, at.Project, p.Name)
+	case p.OwnClustersOnly && !own:
+		return condition.Newf(condition.NotPermitted,
+			"project '%s' permits only clusters that are registered for it, and '%s' is not", p.Name, firstNonEmpty(to.Server, to.Cluster))
+	case !own && !destinationAllowed(p.Destinations, to, to.Namespace):
 		return condition.Newf(condition.NotPermitted,
 			"application destination server '%s' and namespace '%s' do not match any of the allowed destinations in project '%s'",
 			firstNonEmpty(to.Server, to.Cluster), to.Namespace, p.Name)
@@ -34,8 +42,9 @@ func Admit(p app.Project, sources []app.Source, to app.Destination) error {
 }
 
 // Permits checks one object: its kind against the project's lists and, when it
-// is namespaced, its namespace against the destinations. A nil error permits.
-func Permits(p app.Project, key object.Key, to app.Destination) error {
+// is namespaced, its namespace against the destinations, as Admit does. A nil error
+// permits.
+func Permits(p app.Project, key object.Key, to app.Destination, at app.Cluster) error {
 	if key.Namespace == "" {
 		if matchesKind(p.ClusterDeny, key) || !matchesKind(p.ClusterAllow, key) {
 			return condition.Newf(condition.NotPermitted, "resource %s:%s is not permitted in project %s", key.Group, key.Kind, p.Name)
@@ -45,7 +54,7 @@ func Permits(p app.Project, key object.Key, to app.Destination) error {
 	if matchesKind(p.ObjectDeny, key) || (p.ObjectAllow != nil && !matchesKind(p.ObjectAllow, key)) {
 		return condition.Newf(condition.NotPermitted, "resource %s:%s is not permitted in project %s", key.Group, key.Kind, p.Name)
 	}
-	if !destinationAllowed(p.Destinations, to, key.Namespace) {
+	if own := at.Project != "" && at.Project == p.Name; !own && !destinationAllowed(p.Destinations, to, key.Namespace) {
 		return condition.Newf(condition.NotPermitted, "namespace %s is not permitted in project '%s'", key.Namespace, p.Name)
 	}
 	return nil

@@ -58,7 +58,7 @@ func TestSourceRepos(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := app.Project{Name: "team", SourceRepos: test.repos, Destinations: anywhere}
-			err := gate.Admit(p, []app.Source{{URL: test.url}}, app.Destination{Server: here, Namespace: "shop"})
+			err := gate.Admit(p, []app.Source{{URL: test.url}}, app.Destination{Server: here, Namespace: "shop"}, app.Cluster{})
 			admitted(t, test.reason, err, test.refused)
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error repeats a password: %v", err)
@@ -96,7 +96,7 @@ func TestDestinations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := app.Project{Name: "team", SourceRepos: []string{"*"}, Destinations: test.rules}
-			admitted(t, test.reason, gate.Admit(p, []app.Source{{URL: "https://git.example/a"}}, test.to), test.refused)
+			admitted(t, test.reason, gate.Admit(p, []app.Source{{URL: "https://git.example/a"}}, test.to, app.Cluster{}), test.refused)
 		})
 	}
 }
@@ -131,7 +131,34 @@ func TestPermits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.p.Name = "team"
-			admitted(t, test.reason, gate.Permits(test.p, test.key, to), test.refused)
+			admitted(t, test.reason, gate.Permits(test.p, test.key, to, app.Cluster{}), test.refused)
+		})
+	}
+}
+
+// A cluster that is registered for a project is that project's alone, and needs no rule.
+func TestClustersOfProjects(t *testing.T) {
+	for name, test := range map[string]struct {
+		project string // that the cluster is registered for
+		only    bool
+		rules   []app.DestinationRule
+		refused string
+	}{
+		"anybody's":           {"", false, anywhere, ""},
+		"its own":             {"team", false, nil, ""},
+		"another's":           {"other", false, anywhere, "belongs to project 'other'"},
+		"only own, its own":   {"team", true, nil, ""},
+		"only own, anybody's": {"", true, anywhere, "permits only clusters that are registered for it"},
+		"no rule":             {"", false, nil, "do not match any of the allowed destinations"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := app.Project{Name: "team", SourceRepos: []string{"*"}, Destinations: test.rules, OwnClustersOnly: test.only}
+			at := app.Cluster{Server: "https://west", Project: test.project}
+			to := app.Destination{Server: at.Server, Namespace: "shop"}
+			admitted(t, name, gate.Admit(p, []app.Source{{URL: "https://git.example/a"}}, to, at), test.refused)
+			if test.refused == "" {
+				admitted(t, name, gate.Permits(p, key("ConfigMap", "a"), to, at), "")
+			}
 		})
 	}
 }

@@ -79,8 +79,6 @@ func destination(d v1alpha1.Destination, report func(condition.Reason, string, .
 		report(condition.InvalidSpec, "application destination can't have both name and server defined: %s %s", to.Cluster, to.Server)
 	case to.Server == "" && to.Cluster == "":
 		report(condition.InvalidSpec, "destination server missing from app spec")
-	case to.Cluster != "" && to.Cluster != inClusterName, to.Server != "" && to.Server != InCluster:
-		report(condition.NotSupported, "cluster %q is not known: this version deploys to %s (%s) only", to.Cluster+to.Server, InCluster, inClusterName)
 	}
 	if to.Cluster == inClusterName {
 		to.Server = InCluster
@@ -166,8 +164,26 @@ func state(a *v1alpha1.Application) app.State {
 		st.Applied = RevisionOf(last.Revision, last.Revisions)
 	}
 	st.Run = runOf(a.Status.OperationState)
+	if elsewhere(a.Status.Sync.ComparedTo.Destination, a.Spec.Destination) {
+		st.Inventory, st.Hooks, st.Applied = nil, nil, "" // that is what it had there
+		if st.Run != nil && st.Run.Phase.Done() {
+			st.Run = nil
+		}
+	}
 	st.PruneHeld = slices.ContainsFunc(a.Status.Conditions, func(c v1alpha1.ApplicationCondition) bool { return c.Type == conditionPruneHeld })
 	return st
+}
+
+// elsewhere reports whether two destinations are different clusters, as far as their
+// names tell. Nothing that was noted of one is so in the other.
+func elsewhere(before, now v1alpha1.Destination) bool {
+	cluster := func(d v1alpha1.Destination) string {
+		if d.Name == inClusterName || strings.TrimRight(d.Server, "/") == InCluster {
+			return InCluster
+		}
+		return d.Name + " " + strings.TrimRight(d.Server, "/")
+	}
+	return before != (v1alpha1.Destination{}) && cluster(before) != cluster(now)
 }
 
 func runOf(os *v1alpha1.OperationState) *app.Run {

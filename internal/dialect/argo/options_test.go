@@ -56,8 +56,6 @@ func TestRefusedFields(t *testing.T) {
 			a.Operation = &v1alpha1.Operation{Sync: &v1alpha1.SyncOperation{Source: &v1alpha1.Source{RepoURL: "b"}}}
 		}},
 		"hydrator":        {"spec.sourceHydrator", condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.SourceHydrator = &v1alpha1.SourceHydrator{} }},
-		"other cluster":   {`cluster "https://other" is not known`, condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.Destination.Server = "https://other" }},
-		"other name":      {`cluster "other" is not known`, condition.NotSupported, func(a *v1alpha1.Application) { a.Spec.Destination = v1alpha1.Destination{Name: "other"} }},
 		"name and server": {"application destination can't have both", condition.InvalidSpec, func(a *v1alpha1.Application) { a.Spec.Destination.Name = "in-cluster" }},
 		"no destination":  {"destination server missing", condition.InvalidSpec, func(a *v1alpha1.Application) { a.Spec.Destination.Server = "" }},
 		"jq": {`spec.ignoreDifferences[1].jqPathExpressions: expression ".spec["`, condition.InvalidSpec, func(a *v1alpha1.Application) {

@@ -10,6 +10,7 @@ import (
 // DecodeProject reads an AppProject.
 func DecodeProject(p *v1alpha1.AppProject) app.Project {
 	out := app.Project{Name: p.Name, SourceRepos: p.Spec.SourceRepos, Namespaces: p.Spec.SourceNamespaces, PruneLimit: app.AnnotatedPruneLimit(p.Annotations)}
+	out.OwnClustersOnly = p.Spec.PermitOnlyProjectScopedClusters
 	for _, d := range p.Spec.Destinations {
 		out.Destinations = append(out.Destinations, app.DestinationRule{Server: d.Server, Name: d.Name, Namespace: d.Namespace})
 	}

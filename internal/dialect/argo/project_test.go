@@ -16,11 +16,11 @@ import (
 func TestProjectRulesThatCannotBeKept(t *testing.T) {
 	to := app.Destination{Server: argo.InCluster, Namespace: "shop"}
 	p := argo.DefaultProject("argocd")
-	if err := gate.Admit(argo.DecodeProject(p), []app.Source{{URL: "https://example.com/a"}}, to); err != nil {
+	if err := gate.Admit(argo.DecodeProject(p), []app.Source{{URL: "https://example.com/a"}}, to, app.Cluster{}); err != nil {
 		t.Fatalf("the default project admits everything: %v", err)
 	}
 	p.Spec.SignatureKeys = []v1alpha1.SignatureKey{{KeyID: "4AEE18F83AFDEB23"}}
-	err := gate.Admit(argo.DecodeProject(p), []app.Source{{URL: "https://example.com/a"}}, to)
+	err := gate.Admit(argo.DecodeProject(p), []app.Source{{URL: "https://example.com/a"}}, to, app.Cluster{})
 	if err == nil || !strings.Contains(err.Error(), "spec.signatureKeys") {
 		t.Errorf("got %v, want a refusal that names spec.signatureKeys", err)
 	}

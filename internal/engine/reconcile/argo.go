@@ -29,8 +29,39 @@ type Applications struct {
 	Client   client.Client // reads from a cache
 	Direct   client.Reader // reads past it; nil where there is one replica
 	Settings argo.Settings
+	Clusters Resolver // nil: there is no cluster but the engine's own
 
 	written written
+}
+
+// Resolver finds out which cluster a destination is.
+type Resolver interface {
+	Resolve(id app.ID, to app.Destination) (app.Destination, app.Cluster, error)
+}
+
+// nowhere knows no registered cluster.
+type nowhere struct{}
+
+func (nowhere) Resolve(_ app.ID, to app.Destination) (app.Destination, app.Cluster, error) {
+	return app.Clusters(nil).Resolve(to, argo.InCluster)
+}
+
+// resolve completes the destination.
+func (a *application) resolve() {
+	if len(a.app.Problems) > 0 && a.app.Target.Server == "" && a.app.Target.Cluster == "" {
+		return // it names none
+	}
+	var clusters Resolver = nowhere{}
+	if a.Applications.Clusters != nil {
+		clusters = a.Applications.Clusters
+	}
+	var err error
+	if a.app.Target, a.cluster, err = clusters.Resolve(a.app.ID, a.app.Target); err != nil {
+		a.app.Problems = append(a.app.Problems, condition.Of(err, condition.InvalidSpec))
+		if a.app.Deletion != nil {
+			a.app.Deletion.Held = err.Error() + "; remove the finalizer to leave the objects there"
+		}
+	}
 }
 
 // Load implements Dialect.
@@ -47,6 +78,7 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 		return nil, errBehind
 	}
 	s := &application{Applications: d, obj: obj, app: d.Settings.Decode(obj)}
+	s.resolve()
 	project := &v1alpha1.AppProject{}
 	err := d.Client.Get(ctx, client.ObjectKey{Namespace: d.Settings.Namespace, Name: s.app.Project}, project)
 	switch {
@@ -79,6 +111,7 @@ type application struct {
 	*Applications
 	obj        *v1alpha1.Application
 	app        app.Application
+	cluster    app.Cluster // as registered; zero for the engine's own
 	project    app.Project
 	projectErr error
 }
@@ -98,14 +131,14 @@ func (a *application) Admit() error {
 	if a.app.ID.Namespace != a.Settings.Namespace && !slices.Contains(a.project.Namespaces, a.app.ID.Namespace) {
 		return condition.Newf(condition.NotPermitted, "application in namespace %s is not permitted to use project %s", a.app.ID.Namespace, a.project.Name)
 	}
-	return gate.Admit(a.project, a.app.Sources, a.app.Target)
+	return gate.Admit(a.project, a.app.Sources, a.app.Target, a.cluster)
 }
 
 func (a *application) Permit(key object.Key) error {
 	if a.projectErr != nil {
 		return a.projectErr
 	}
-	return gate.Permits(a.project, key, a.app.Target)
+	return gate.Permits(a.project, key, a.app.Target, a.cluster)
 }
 
 func (a *application) Request(from app.Source, tree source.Tree) (render.Request, error) {

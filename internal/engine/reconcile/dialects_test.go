@@ -148,7 +148,7 @@ func newFlux(t *testing.T, edit func(*kustomizev1.Kustomization)) *flux {
 
 func (f *flux) restart() {
 	f.reconciler = reconcile.New(map[string]reconcile.Dialect{"Kustomization": &reconcile.Kustomizations{Client: f.client}},
-		f.cluster, f.git, newRenders(), reconcile.Options{Now: func() time.Time { return f.now }})
+		reconcile.Only(f.cluster), f.git, newRenders(), reconcile.Options{Now: func() time.Time { return f.now }})
 }
 
 // stored makes text the content of a revision that the GitRepository has stored.

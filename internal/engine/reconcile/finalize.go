@@ -28,6 +28,11 @@ func (s *session) finalize(ctx context.Context) {
 		s.problem(errors.New(d.Held), condition.DeleteFailed)
 		return
 	}
+	if s.astray != nil {
+		s.problem(fmt.Errorf("%w; remove the finalizer to leave the objects there", s.astray), condition.DeleteFailed)
+		s.again(5 * soon)
+		return
+	}
 	left, err := s.remaining(ctx)
 	if err != nil {
 		s.problem(err, condition.DeleteFailed)

@@ -16,6 +16,7 @@ import (
 // memory is what is kept of an application between reconciles to save work.
 // Losing it costs time, nothing else.
 type memory struct {
+	cluster Cluster // that the rest was found out in; nil: none yet
 	items   map[object.Key]*standing
 	ignores app.Ignores  // under which the items were compared
 	run     *app.Run     // for dialects whose status does not keep it

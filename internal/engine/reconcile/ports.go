@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -120,6 +121,31 @@ type Renders interface {
 	// Same reports whether it is known without rendering that the manifests are
 	// those which mark stands for.
 	Same(mark render.Mark, tree source.Tree) bool
+}
+
+// Clusters are the destinations. Implementations are safe for concurrent use.
+type Clusters interface {
+	// Of returns the cluster of an application's destination, without waiting. It
+	// fails with ErrConnecting while it is not known yet whether the cluster answers.
+	// Who is told so is looked at again when there is news.
+	Of(id app.ID, to app.Destination) (Cluster, error)
+	// Forget drops what every cluster keeps for an application.
+	Forget(id app.ID)
+}
+
+// ErrConnecting says that a cluster is being connected to.
+var ErrConnecting = errors.New("the cluster is being connected to")
+
+// Only is the one destination of all applications.
+func Only(c Cluster) Clusters { return only{c} }
+
+type only struct{ Cluster }
+
+func (o only) Of(app.ID, app.Destination) (Cluster, error) { return o.Cluster, nil }
+
+func (o only) Forget(id app.ID) {
+	o.Release(id)
+	o.Claim(id, nil)
 }
 
 // Resource is how a cluster serves a kind.

@@ -28,7 +28,7 @@ import (
 // Reconciler brings applications to their desired state. Create it with New.
 type Reconciler struct {
 	dialects map[string]Dialect // by kind
-	cluster  Cluster
+	clusters Clusters
 	sources  Sources
 	renders  Renders
 	options  Options
@@ -62,7 +62,7 @@ type Options struct {
 }
 
 // New returns a Reconciler for the dialects by the kind of their objects.
-func New(dialects map[string]Dialect, cluster Cluster, sources Sources, renders Renders, opts Options) *Reconciler {
+func New(dialects map[string]Dialect, clusters Clusters, sources Sources, renders Renders, opts Options) *Reconciler {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -83,7 +83,7 @@ func New(dialects map[string]Dialect, cluster Cluster, sources Sources, renders 
 		opts.Settle = 30 * time.Second
 	}
 	return &Reconciler{
-		dialects: dialects, cluster: cluster, sources: sources, renders: renders, options: opts,
+		dialects: dialects, clusters: clusters, sources: sources, renders: renders, options: opts,
 		memories: map[app.ID]*memory{},
 	}
 }
@@ -134,6 +134,9 @@ func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, er
 	if s.app.Suspended && s.app.Deletion == nil {
 		return Next{}, known, nil
 	}
+	if err := s.arrive(); errors.Is(err, ErrConnecting) {
+		return Next{After: connecting}, known, nil
+	}
 	out, report := s.run(ctx)
 	if ctx.Err() != nil {
 		return Next{}, answer{}, ctx.Err() // shutting down: what was not finished is found out again
@@ -160,6 +163,25 @@ func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, er
 	return Next{After: out.Again}, known, err
 }
 
+// connecting is when to look again at the latest while a cluster is connected to.
+const connecting = 10 * time.Second
+
+// arrive finds the cluster of the destination. What another one keeps for the
+// application is dropped: nothing that was found out there is so here.
+func (s *session) arrive() error {
+	s.cluster, s.astray = s.clusters.Of(s.app.ID, s.app.Target)
+	if s.astray != nil {
+		return s.astray
+	}
+	if old := s.mem.cluster; old != nil && old != s.cluster {
+		old.Release(s.app.ID)
+		old.Claim(s.app.ID, nil)
+		clear(s.mem.items)
+	}
+	s.mem.cluster = s.cluster
+	return nil
+}
+
 // longestDebt is for how long a good outcome is put off at most.
 const longestDebt = 30 * time.Second
 
@@ -174,8 +196,7 @@ func (s *session) canWait() bool {
 // forget drops everything that was kept for an application.
 func (r *Reconciler) forget(id app.ID) {
 	r.sources.Forget(id)
-	r.cluster.Release(id)
-	r.cluster.Claim(id, nil)
+	r.clusters.Forget(id)
 	r.roll.gone(id)
 	r.mute.heard(id)
 	r.mu.Lock()
@@ -214,6 +235,8 @@ type session struct {
 	traits  Traits
 	mem     *memory
 	now     time.Time
+	cluster Cluster // of its destination; nil: there is none at present
+	astray  error   // why not
 
 	out    app.Outcome
 	silent bool // there is nothing to report yet
@@ -245,6 +268,9 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 		return s.out, true
 	}
 	s.out.Problems = append(s.out.Problems, s.app.Problems...)
+	if s.astray != nil && len(s.out.Problems) == 0 {
+		s.problem(s.astray, condition.CompareFailed)
+	}
 	if err := s.subject.Admit(); err != nil {
 		s.problem(err, condition.NotPermitted)
 	}

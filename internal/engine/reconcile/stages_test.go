@@ -25,7 +25,7 @@ func (h hanging) Load(context.Context, app.ID) (reconcile.Subject, error) {
 func TestStuck(t *testing.T) {
 	w := newWorld(t, nil)
 	h := hanging{release: make(chan struct{})}
-	r := reconcile.New(map[string]reconcile.Dialect{shop.Kind: h}, w.cluster, w.git, newRenders(), reconcile.Options{})
+	r := reconcile.New(map[string]reconcile.Dialect{shop.Kind: h}, reconcile.Only(w.cluster), w.git, newRenders(), reconcile.Options{})
 	c := reconcile.NewController(r, 1)
 	const limit = 5 * time.Minute
 	later := time.Now().Add(2 * limit)

@@ -142,7 +142,7 @@ func (w *world) restart() {
 	opts.Now = func() time.Time { return w.now }
 	w.reconciler = reconcile.New(
 		map[string]reconcile.Dialect{"Application": &reconcile.Applications{Client: w.client, Settings: settings}},
-		w.cluster, w.git, newRenders(), opts)
+		reconcile.Only(w.cluster), w.git, newRenders(), opts)
 }
 
 // push makes text the content of a new revision.
