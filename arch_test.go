@@ -66,13 +66,14 @@ var floors = []floor{
 
 // technologies are what each driver wraps. A driver that is not listed wraps nothing.
 var technologies = map[string][]string{
-	"gitstore":    {"golang.org/x/sys", "golang.org/x/sync", "golang.org/x/crypto"}, // git is a program
-	"helm":        {"helm.sh/helm", "github.com/Masterminds/sprig", "github.com/santhosh-tekuri/jsonschema", "github.com/bmatcuk/doublestar"},
-	"kube":        {"k8s.io/client-go", "golang.org/x/sync", "golang.org/x/net"},
-	"kustomize":   {"sigs.k8s.io/kustomize"},
-	"livestate":   {"k8s.io/client-go", "github.com/klauspost/compress"},
-	"otlp":        {"go.opentelemetry.io/otel"},
-	"rendercache": {"github.com/klauspost/compress"},
+	"gitstore":     {"golang.org/x/sys", "golang.org/x/sync", "golang.org/x/crypto"}, // git is a program
+	"packagestore": {"oras.land/oras-go", "github.com/opencontainers/image-spec"},
+	"helm":         {"helm.sh/helm", "github.com/Masterminds/sprig", "github.com/santhosh-tekuri/jsonschema", "github.com/bmatcuk/doublestar"},
+	"kube":         {"k8s.io/client-go", "golang.org/x/sync", "golang.org/x/net"},
+	"kustomize":    {"sigs.k8s.io/kustomize"},
+	"livestate":    {"k8s.io/client-go", "github.com/klauspost/compress"},
+	"otlp":         {"go.opentelemetry.io/otel"},
+	"rendercache":  {"github.com/klauspost/compress"},
 }
 
 // exceptions are imports that a floor does not allow, each with its reason.

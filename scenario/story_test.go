@@ -42,6 +42,7 @@ var commands = map[string]command{
 	"private": with((*story).private), "start": with((*story).startProcess), "halt": with((*story).halt), "crash": with((*story).crash),
 	"pause": with((*story).pause), "resume": with((*story).resume), "members": with((*story).members), "one-writer": with((*story).oneWriter),
 	"happened": with((*story).happened), "cluster": with((*story).cluster),
+	"packages": with((*story).packages), "publish": with((*story).publish),
 	"probe": with((*story).probe), "collector": with((*story).collector), "traced": with((*story).traced),
 }
 
@@ -51,7 +52,8 @@ type story struct {
 	own   bool   // the world is the story's alone
 	world *world // nil before the first command that needs it
 
-	far map[string]*farCluster // other clusters by name
+	far  map[string]*farCluster // other clusters by name
+	shop *packages              // nil before the command packages
 
 	spans     *spans // nil before the command collector
 	logFrom   int64  // where the story begins in plumbd's log

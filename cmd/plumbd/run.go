@@ -44,6 +44,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
 	"github.com/plumbline-dev/plumbline/internal/driver/otlp"
+	"github.com/plumbline-dev/plumbline/internal/driver/packagestore"
 	"github.com/plumbline-dev/plumbline/internal/driver/rendercache"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 	"github.com/plumbline-dev/plumbline/internal/engine/fleet"
@@ -240,6 +241,7 @@ type wiring struct {
 	changed  func(context.Context, share.Change)
 
 	store    *gitstore.Store
+	packages *packagestore.Store
 	live     *livestate.State // of the engine's own cluster
 	registry *fleet.Registry
 	remotes  remotes
@@ -274,13 +276,16 @@ func (w *wiring) build() error {
 	if w.store, err = gitstore.Open(filepath.Join(w.cfg.data, "git"), gitstore.Options{Logger: w.log}); err != nil {
 		return err
 	}
+	if w.packages, err = packagestore.Open(filepath.Join(w.cfg.data, "packages"), packagestore.Options{Logger: w.log}); err != nil {
+		return err
+	}
 	if err := w.renderers(); err != nil {
 		return err
 	}
 	var control *reconcile.Controller
 	repositoryEvents := make(chan event.GenericEvent, 256)
 	secrets := refresh.Secrets{Reader: w.manager.GetAPIReader(), Namespace: w.cfg.namespace}
-	poller := refresh.New(repositories{w.store}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log, Trace: w.fetches()}, func(news []refresh.News) {
+	poller := refresh.New(repositories{w.store, w.packages}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log, Trace: w.fetches()}, func(news []refresh.News) {
 		var readers, objects []refresh.News
 		for _, n := range news {
 			if n.Reader.Kind != sourcev1.GitRepositoryKind {

@@ -2,30 +2,72 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
+	"github.com/plumbline-dev/plumbline/internal/driver/packagestore"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
-// repositories joins the object stores to the port that the poller asks for.
-type repositories struct{ store *gitstore.Store }
+// repositories joins the stores to the port that the poller asks for.
+type repositories struct {
+	store    *gitstore.Store
+	packages *packagestore.Store
+}
 
 var _ refresh.Repositories = repositories{}
 
 func (r repositories) Fetch(ctx context.Context, remote refresh.Remote, further []string) (source.Refs, error) {
+	if remote.Packages {
+		return r.find(ctx, remote, further)
+	}
 	return r.store.Fetch(ctx, gitRemote(remote), further...)
 }
 
 func (r repositories) Tree(ctx context.Context, remote refresh.Remote, rev source.Revision) (source.Tree, error) {
+	if remote.Packages {
+		return r.packages.Tree(ctx, packageRemote(remote), remote.Chart, rev)
+	}
 	return r.store.Tree(ctx, gitRemote(remote), rev)
 }
 
 func (r repositories) Complete(ctx context.Context, remote refresh.Remote, id string) (string, error) {
 	return r.store.Complete(ctx, gitRemote(remote), id)
+}
+
+// find says what names of packages stand for.
+func (r repositories) find(ctx context.Context, remote refresh.Remote, names []string) (source.Refs, error) {
+	wants := map[packagestore.Want]string{}
+	for _, full := range names {
+		if chart, version, ok := source.Package(full); ok {
+			wants[packagestore.Want{Chart: chart, Version: version}] = full
+		}
+	}
+	found, err := r.packages.Find(ctx, packageRemote(remote), slices.Collect(maps.Keys(wants)))
+	if err != nil {
+		return nil, err
+	}
+	refs := source.Refs{}
+	for want, target := range found {
+		refs[wants[want]] = target
+	}
+	return refs, nil
+}
+
+// packageRemote is where packages are fetched from. A registry may be written without
+// its scheme where a Secret says that it is one.
+func packageRemote(remote refresh.Remote) packagestore.Remote {
+	url := remote.URL
+	if remote.Credentials.OCI && !strings.Contains(url, "://") {
+		url = "oci://" + url
+	}
+	return packagestore.Remote{URL: url, Credentials: remote.Credentials}
 }
 
 func gitRemote(remote refresh.Remote) gitremote.Remote {

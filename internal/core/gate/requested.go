@@ -8,7 +8,10 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
-var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)
+var (
+	commitID  = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	packageID = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|v?[0-9][0-9A-Za-z.+-]*)$`) // of a chart the version, of an artifact the digest
+)
 
 // Requested returns the revision that an operation is to use: that which it asks
 // for, part by part, and where it asks for none or for what a source follows anyway,
@@ -27,6 +30,9 @@ func Requested(op *app.Operation, sources []app.Source, newest []source.Revision
 		switch rev.ID {
 		case "", newest[i].ID, newest[i].Name, sources[i].Ref.Any:
 			asked[i] = newest[i]
+			continue
+		}
+		if sources[i].Ref.Packaged() && packageID.MatchString(rev.ID) {
 			continue
 		}
 		if !commitID.MatchString(rev.ID) {

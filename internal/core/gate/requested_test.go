@@ -41,6 +41,13 @@ func TestRequested(t *testing.T) {
 			}
 		})
 	}
+	chart := []app.Source{{Ref: source.Ref{Chart: "web", Any: "1.x"}}}
+	if got, err := gate.Requested(&app.Operation{Revision: "1.0.2+b"}, chart, []source.Revision{{ID: "1.9.0"}}); err != nil || got.ID != "1.0.2+b" {
+		t.Errorf("an older version of a chart: %v, %v", got, err)
+	}
+	if _, err := gate.Requested(&app.Operation{Revision: "../x"}, chart, []source.Revision{{ID: "1.9.0"}}); err == nil {
+		t.Error("no version of a chart is taken")
+	}
 	if got, err := gate.Requested(nil, sources[:1], newest[:1]); err != nil || got != newest[0] {
 		t.Errorf("%v, %v", got, err)
 	}

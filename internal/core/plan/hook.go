@@ -86,9 +86,18 @@ func (i Item) Over(failed bool) bool {
 // HookName returns the name of a hook that has only the beginning of one. It is
 // the same for all attempts of an operation, so that nothing is created twice.
 func HookName(prefix, revision string, phase app.SyncPhase, started time.Time) string {
+	if _, digits, digest := strings.Cut(revision, ":"); digest {
+		revision = digits
+	}
 	if len(revision) >= 8 {
 		revision = revision[:7]
 	}
+	revision = strings.Map(func(c rune) rune {
+		if strings.ContainsRune("+_,", c) { // as in versions of charts, and between several revisions
+			return '-'
+		}
+		return c
+	}, revision)
 	return strings.ToLower(fmt.Sprintf("%s%s-%s-%d", prefix, revision, phase, started.UTC().Unix()))
 }
 

@@ -47,6 +47,8 @@ func TestHookName(t *testing.T) {
 		{"0123456789abcdef0123456789abcdef01234567", "migrate-0123456-presync-1700000000"},
 		{"1.2.3", "migrate-1.2.3-presync-1700000000"},
 		{"12345678", "migrate-1234567-presync-1700000000"},
+		{"sha256:abcdef0123456789", "migrate-abcdef0-presync-1700000000"},
+		{"1.2+b_c", "migrate-1.2-b-c-presync-1700000000"},
 	} {
 		if got := plan.HookName("migrate-", c.revision, app.PreSync, at); got != c.want {
 			t.Errorf("%s: %s, want %s", c.revision, got, c.want)

@@ -111,6 +111,20 @@ func TestMountedFootprint(t *testing.T) {
 	}
 }
 
+func TestRevisionText(t *testing.T) {
+	for want, r := range map[string]source.Revision{
+		"main@1111111":        {Name: "main", ID: "1111111111111111111111111111111111111111"},
+		"1.10.0-rc.1":         {ID: "1.10.0-rc.1"},
+		"v1@sha256:2222222":   {Name: "v1", ID: "sha256:2222222222222222222222222222222222222222222222222222222222222222"},
+		"workdir":             {ID: "workdir"},
+		"1.10.0,main@1111111": {Name: ",main", ID: "1.10.0,1111111111111111111111111111111111111111"},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("%+v: %s, want %s", r, got, want)
+		}
+	}
+}
+
 func TestJoin(t *testing.T) {
 	a, b := source.Revision{Name: "main", ID: "111"}, source.Revision{Name: "v1,5", ID: "222"}
 	for name, test := range map[string]struct {

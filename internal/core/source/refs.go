@@ -14,7 +14,9 @@ type Refs map[string]RefTarget
 
 // RefTarget is what a reference stands for.
 type RefTarget struct {
-	ID string // commit id in lower-case hex; annotated tags are peeled
+	ID   string // commit id in lower-case hex, annotated tags are peeled; version of a chart; digest of an artifact
+	Name string // of an artifact: the tag; else empty
+	Why  string // why it stands for nothing; only without ID
 }
 
 const (
@@ -54,6 +56,14 @@ type Ref struct {
 	// satisfies; a branch; a tag; an abbreviated commit id of 7 or more digits.
 	Any string
 
+	// Chart names a chart in a repository of charts: Any is a version of it, or a
+	// range of versions. The revision is the version.
+	Chart string
+
+	// Artifact says that the repository is one of OCI artifacts: Any is a digest, a
+	// tag, or a version range that tags satisfy. The revision is the digest.
+	Artifact bool
+
 	// TagPrefix limits SemVer, and a version range in Any, to the tags that
 	// start with it; the version is what follows the prefix.
 	TagPrefix string
@@ -62,6 +72,9 @@ type Ref struct {
 // Needs returns the full names of references that must be fetched beside HEAD,
 // branches and tags before Resolve can answer; usually none.
 func (r Ref) Needs() []string {
+	if r.Packaged() {
+		return []string{r.packaged()}
+	}
 	name := r.Name
 	if r.explicit() == "" {
 		name = r.Any
@@ -74,8 +87,44 @@ func (r Ref) Needs() []string {
 	return []string{name}
 }
 
+// Packaged reports whether r asks for a chart or an artifact, rather than for a
+// revision of Git.
+func (r Ref) Packaged() bool { return r.Chart != "" || r.Artifact }
+
+// packaged is the full name under which the driver of a repository of packages says
+// what r stands for; see Package.
+func (r Ref) packaged() string { return "packages/" + r.Chart + "/" + r.Any }
+
+// Package reads the full name of a reference to a package: a chart, or with an empty
+// name the artifact itself, and the version that is asked for.
+func Package(full string) (chart, version string, ok bool) {
+	rest, ok := strings.CutPrefix(full, "packages/")
+	if !ok {
+		return "", "", false
+	}
+	chart, version, ok = strings.Cut(rest, "/")
+	return chart, version, ok
+}
+
+func (r Ref) resolvePackage(refs Refs) (Revision, error) {
+	target, known := refs[r.packaged()]
+	switch {
+	case !known:
+		return Revision{}, r.unresolved(refs)
+	case target.ID == "":
+		return Revision{}, fmt.Errorf("%s: %s", r, target.Why)
+	}
+	return Revision{Name: target.Name, ID: target.ID}, nil
+}
+
 // String returns what was asked for, e.g. `branch "main"`.
 func (r Ref) String() string {
+	switch {
+	case r.Chart != "":
+		return fmt.Sprintf("chart %q in version %q", r.Chart, r.Any)
+	case r.Artifact:
+		return fmt.Sprintf("artifact %q", r.Any)
+	}
 	switch r.explicit() {
 	case "commit":
 		return fmt.Sprintf("commit %q", r.Commit)
@@ -128,6 +177,9 @@ func (r Ref) explicit() string {
 // SemVer is not a version range. An abbreviated commit id cannot be completed
 // from refs alone: it comes back as UnresolvedError.Abbreviated, for the store.
 func (r Ref) Resolve(refs Refs) (Revision, error) {
+	if r.Packaged() {
+		return r.resolvePackage(refs)
+	}
 	switch r.explicit() {
 	case "commit":
 		return r.resolveCommit(refs)

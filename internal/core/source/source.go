@@ -29,14 +29,23 @@ func (r Revision) String() string {
 		}
 		return strings.Join(texts, joint)
 	}
-	id := r.ID
-	if len(id) > 7 {
-		id = id[:7]
-	}
+	id := abbreviated(r.ID)
 	if r.Name == "" || r.Name == r.ID {
 		return id
 	}
 	return r.Name + "@" + id
+}
+
+// abbreviated shortens commit ids and digests to seven digits, and leaves versions.
+func abbreviated(id string) string {
+	algorithm, digits, digest := strings.Cut(id, ":")
+	switch {
+	case digest && len(digits) > 7:
+		return algorithm + ":" + digits[:7]
+	case !digest && len(id) >= 40 && strings.Trim(id, "0123456789abcdef") == "":
+		return id[:7]
+	}
+	return id
 }
 
 // A Tree is the files of one Revision, read-only and safe for concurrent use.

@@ -27,14 +27,17 @@ func TestRefusedFields(t *testing.T) {
 		reason condition.Reason
 		edit   func(*v1alpha1.Application)
 	}{
-		"no source":     {"spec.source is required", condition.InvalidSpec, func(a *v1alpha1.Application) { a.Spec.Source = nil }},
-		"no repository": {"spec.source.repoURL", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.RepoURL = "" })},
-		"no path":       {"spec.source.path", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Path = "" })},
-		"oci":           {"spec.source: OCI", condition.NotSupported, src(func(s *v1alpha1.Source) { s.RepoURL = "oci://registry.example/a" })},
-		"chart":         {"spec.source.chart", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Chart = "api" })},
-		"ref":           {`spec.source.ref: "a/b"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Ref = "a/b" })},
-		"plugin":        {"spec.source.plugin", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Plugin = &v1alpha1.PluginSource{} })},
-		"two tools":     {"multiple application sources", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Helm, s.Directory = &v1alpha1.HelmSource{}, &v1alpha1.DirectorySource{} })},
+		"no source":            {"spec.source is required", condition.InvalidSpec, func(a *v1alpha1.Application) { a.Spec.Source = nil }},
+		"no repository":        {"spec.source.repoURL", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.RepoURL = "" })},
+		"no path":              {"spec.source.path", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Path = "" })},
+		"chart and path":       {"spec.source: chart and path exclude each other", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Chart = "api" })},
+		"chart, no version":    {"spec.source.targetRevision is required for a chart", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Chart, s.Path, s.TargetRevision = "api", "", "" })},
+		"chart with dots":      {`spec.source.chart: "../api" is no name`, condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Chart, s.Path = "../api", "" })},
+		"artifact, no version": {"spec.source.targetRevision is required for an OCI", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.RepoURL, s.TargetRevision = "oci://reg.example/a", "" })},
+		"chart with ref":       {"spec.source.ref: the files of a chart", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Chart, s.Path, s.Ref = "api", "", "x" })},
+		"ref":                  {`spec.source.ref: "a/b"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Ref = "a/b" })},
+		"plugin":               {"spec.source.plugin", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Plugin = &v1alpha1.PluginSource{} })},
+		"two tools":            {"multiple application sources", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Helm, s.Directory = &v1alpha1.HelmSource{}, &v1alpha1.DirectorySource{} })},
 		"jsonnet": {"spec.source.directory.jsonnet", condition.NotSupported, src(func(s *v1alpha1.Source) {
 			s.Directory = &v1alpha1.DirectorySource{Jsonnet: v1alpha1.Jsonnet{Libs: []string{"lib"}}}
 		})},

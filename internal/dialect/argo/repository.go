@@ -46,7 +46,7 @@ func Credentials(url string, secrets []RepositorySecret, knownHosts []byte) (app
 }
 
 func hasCredentials(s RepositorySecret) bool {
-	for _, key := range []string{"username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "insecure", "githubAppID"} {
+	for _, key := range []string{"username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "insecure", "githubAppID", "enableOCI", "insecureOCIForceHttp"} {
 		if len(s.Data[key]) > 0 {
 			return true
 		}
@@ -66,5 +66,7 @@ func credentialsOf(s RepositorySecret, knownHosts []byte) (app.Credentials, erro
 		SSHPrivateKey: s.Data["sshPrivateKey"], KnownHosts: knownHosts,
 		ClientCert: s.Data["tlsClientCertData"], ClientKey: s.Data["tlsClientCertKey"],
 		SkipTLSVerify: string(s.Data["insecure"]) == "true",
+		OCI:           string(s.Data["enableOCI"]) == "true" || string(s.Data["type"]) == "oci",
+		PlainHTTP:     string(s.Data["insecureOCIForceHttp"]) == "true",
 	}, nil
 }

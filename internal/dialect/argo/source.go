@@ -29,6 +29,11 @@ type sourceSpec struct {
 	aliases []string // of all sources of the application
 }
 
+// chartPattern is what a chart, or its path in a registry, may be called.
+var chartPattern = regexp.MustCompile("^[a-zA-Z0-9][a-zA-Z0-9_.-]*(/[a-zA-Z0-9][a-zA-Z0-9_.-]*)*$")
+
+func isOCI(url string) bool { return strings.HasPrefix(url, "oci://") }
+
 var aliasPattern = regexp.MustCompile("^[a-zA-Z0-9_-]+$")
 
 // sources reads those that an application, or an operation, has in the given field.
@@ -67,6 +72,12 @@ func (s Settings) sourceOf(a app.Application, spec sourceSpec) (app.Source, erro
 	out := app.Source{
 		URL: spec.RepoURL, Ref: source.Ref{Any: spec.TargetRevision, TagPrefix: spec.TagPrefix},
 		Alias: spec.Ref, Lends: spec.Ref != "" && spec.Path == "", Written: spec,
+	}
+	switch {
+	case spec.Chart != "":
+		out.Ref = source.Ref{Chart: spec.Chart, Any: spec.TargetRevision}
+	case isOCI(spec.RepoURL):
+		out.Ref = source.Ref{Artifact: true, Any: spec.TargetRevision}
 	}
 	err := spec.check()
 	if err == nil {
@@ -121,16 +132,20 @@ func (s sourceSpec) check() error {
 		return condition.Newf(condition.InvalidSpec, "%s.ref: %q is no name of letters, digits, - and _", s.at, s.Ref)
 	case s.Ref != "" && s.Chart != "":
 		return condition.Newf(condition.InvalidSpec, "%s.ref: the files of a chart cannot be read by other sources", s.at)
-	case strings.HasPrefix(s.RepoURL, "oci://"):
-		return condition.Newf(condition.NotSupported, "%s: OCI repositories are not supported by this version; use a Git repository", s.at)
-	case s.Chart != "":
-		return condition.Newf(condition.NotSupported, "%s.chart: charts from Helm repositories are not supported by this version; keep the chart in the Git repository", s.at)
+	case s.Chart != "" && s.Path != "":
+		return condition.Newf(condition.InvalidSpec, "%s: chart and path exclude each other: a chart lies in a repository of charts", s.at)
+	case s.Chart != "" && s.TargetRevision == "":
+		return condition.Newf(condition.InvalidSpec, "%s.targetRevision is required for a chart; use \"*\" for the newest version", s.at)
+	case s.Chart != "" && !chartPattern.MatchString(s.Chart):
+		return condition.Newf(condition.InvalidSpec, "%s.chart: %q is no name of a chart", s.at, s.Chart)
+	case isOCI(s.RepoURL) && s.TargetRevision == "":
+		return condition.Newf(condition.InvalidSpec, "%s.targetRevision is required for an OCI repository: a tag, a digest or a range of versions", s.at)
 	case s.Plugin != nil:
 		return condition.Newf(condition.NotSupported, "%s.plugin: config management plugins are not supported by this version", s.at)
 	case kinds > 1:
 		return condition.Newf(condition.InvalidSpec, "%s: multiple application sources defined: set one of helm, kustomize and directory", s.at)
-	case s.Path == "" && s.Ref == "":
-		return condition.Newf(condition.InvalidSpec, "%s.path is required for a Git repository; use \".\" for its root", s.at)
+	case s.Path == "" && s.Ref == "" && s.Chart == "":
+		return condition.Newf(condition.InvalidSpec, "%s.path is required; use \".\" for the root of the repository", s.at)
 	case s.Directory != nil && (len(s.Directory.Jsonnet.ExtVars)+len(s.Directory.Jsonnet.TLAs)+len(s.Directory.Jsonnet.Libs) > 0):
 		return condition.Newf(condition.NotSupported, "%s.directory.jsonnet is not supported by this version", s.at)
 	}

@@ -24,13 +24,16 @@ import (
 type Remote struct {
 	URL         string
 	Credentials app.Credentials
+	Packages    bool   // it is a repository of charts or artifacts rather than of Git
+	Chart       string // of which a tree is asked for; empty: an artifact, or Git
 }
 
-// Repositories moves and reads Git objects. Implementations are safe for
+// Repositories moves and reads Git objects and packages. Implementations are safe for
 // concurrent use and make one request of simultaneous equal ones.
 type Repositories interface {
 	// Fetch brings the objects of all branches and tags, and of the further
-	// references named in full, and returns what they stand for.
+	// references named in full, and returns what they stand for. Of packages, see
+	// source.Package, it brings nothing, and returns what the further ones stand for.
 	Fetch(ctx context.Context, remote Remote, further []string) (source.Refs, error)
 	// Tree reads a revision, fetching it by its id when it is not there yet.
 	Tree(ctx context.Context, remote Remote, rev source.Revision) (source.Tree, error)
@@ -94,8 +97,9 @@ type part struct {
 }
 
 type remoteKey struct {
-	url    string
-	secret app.SecretRef
+	url      string
+	packages bool
+	secret   app.SecretRef
 }
 
 // News is what a poll found out for one reader.
@@ -198,7 +202,7 @@ func (p *Poller) Read(reader app.ID, wants ...Want) []Seen {
 // remoteOf returns the remote that a want is of, and begins to poll it if nobody
 // did; p.mu is held.
 func (p *Poller) remoteOf(want Want) *remote {
-	key := remoteKey{url: source.NormalizeURL(want.URL)}
+	key := remoteKey{url: source.NormalizeURL(want.URL), packages: want.Ref.Packaged()}
 	if want.Secret != nil {
 		key.secret = *want.Secret
 	}
@@ -300,6 +304,10 @@ var ErrUnread = errors.New("no repository is known")
 func (p *Poller) Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error) {
 	p.mu.Lock()
 	remotes := p.readers[reader]
+	chart := ""
+	if number < len(remotes) {
+		chart = remotes[number].wants[part{reader, number}].Ref.Chart
+	}
 	p.mu.Unlock()
 	if number >= len(remotes) {
 		return nil, fmt.Errorf("%w for %s", ErrUnread, reader)
@@ -308,6 +316,7 @@ func (p *Poller) Tree(ctx context.Context, reader app.ID, number int, rev source
 	if err != nil {
 		return nil, err
 	}
+	remote.Chart = chart
 	return p.repos.Tree(ctx, remote, rev)
 }
 

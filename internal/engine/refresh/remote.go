@@ -264,7 +264,7 @@ func (p *Poller) remote(ctx context.Context, r *remote) (Remote, error) {
 	known := r.credentials
 	p.mu.Unlock()
 	if known != nil {
-		return Remote{URL: r.url, Credentials: *known}, nil
+		return Remote{URL: r.url, Credentials: *known, Packages: r.key.packages}, nil
 	}
 	var secret *app.SecretRef
 	if r.key.secret != (app.SecretRef{}) {
@@ -277,7 +277,7 @@ func (p *Poller) remote(ctx context.Context, r *remote) (Remote, error) {
 	p.mu.Lock()
 	r.credentials = &found
 	p.mu.Unlock()
-	return Remote{URL: r.url, Credentials: found}, nil
+	return Remote{URL: r.url, Credentials: found, Packages: r.key.packages}, nil
 }
 
 // Renew forgets the credentials in use, so that the next poll looks them up again.

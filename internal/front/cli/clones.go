@@ -30,10 +30,14 @@ func (c *command) openClones(w *workspace, given []string) error {
 func (w *workspace) holds(a app.Application) error {
 	own := ""
 	for _, from := range a.Sources {
-		url := source.NormalizeURL(from.URL)
-		if w.clones[url] != nil {
+		if w.clone(from) != nil {
 			continue
 		}
+		if from.Ref.Packaged() {
+			return fmt.Errorf("%s: %s of %s is fetched by the server only: unpack it, and give the directory with --clone %s=DIR",
+				a.ID, from.Ref, source.Redact(from.URL), strings.TrimSuffix(source.Redact(from.URL)+"/"+from.Ref.Chart, "/"))
+		}
+		url := source.NormalizeURL(from.URL)
 		if own != "" && own != url {
 			return fmt.Errorf("%s: its sources are in several repositories: give a local clone of %s with --clone URL=DIR", a.ID, source.Redact(from.URL))
 		}
@@ -42,13 +46,23 @@ func (w *workspace) holds(a app.Application) error {
 	return nil
 }
 
+// clone returns the clone that a source is read from, if there is one.
+func (w *workspace) clone(from app.Source) *workspace {
+	if from.Ref.Chart != "" {
+		if clone := w.clones[source.NormalizeURL(strings.TrimRight(from.URL, "/")+"/"+from.Ref.Chart)]; clone != nil {
+			return clone
+		}
+	}
+	return w.clones[source.NormalizeURL(from.URL)]
+}
+
 // trees returns the files of each source: of the clone of its repository as they
 // are on disk, and else those given.
 func (w *workspace) trees(sources []app.Source, given source.Tree) ([]source.Tree, error) {
 	trees := make([]source.Tree, len(sources))
 	for i, from := range sources {
 		trees[i] = given
-		if clone := w.clones[source.NormalizeURL(from.URL)]; clone != nil {
+		if clone := w.clone(from); clone != nil {
 			var err error
 			if trees[i], err = clone.tree(""); err != nil {
 				return nil, err

@@ -44,7 +44,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.files, "filename", "f", nil, "file with Application or Kustomization objects, - for the standard input; may be repeated")
 	flags.StringVar(&f.repo, "repo", "", "local repository; by default the one that DIR or the working directory is in")
-	flags.StringArrayVar(&f.clones, "clone", nil, "URL=DIR: a local clone of a further repository that sources of the applications are in; may be repeated")
+	flags.StringArrayVar(&f.clones, "clone", nil, "URL=DIR: a local clone of a further repository that sources of the applications are in, or URL/CHART=DIR: an unpacked chart; may be repeated")
 	flags.StringVar(&f.revision, "revision", "", "branch, tag or commit to read; by default the files as they are on disk")
 	f.marks.add(cmd)
 	flags.StringVar(&f.kubeVersion, "kube-version", "", "Kubernetes version that charts are told of; by default the one whose kinds are built in, or the cluster's")
@@ -140,6 +140,9 @@ func applicationUnit(d *Declaration, w *workspace, kubeVersion string) unit {
 // applicationWorkspace opens the repositories that the sources of applications are in.
 func (c *command) applicationWorkspace(f sourceFlags, decls ...Declaration) (*workspace, error) {
 	w, err := c.repository(f.repo)
+	if err != nil && f.repo == "" && len(f.clones) > 0 {
+		w, err = c.openWorkspace(f.clones[0][strings.LastIndex(f.clones[0], "=")+1:]) // it may be all that there is to read
+	}
 	if err != nil {
 		return nil, err
 	}
