@@ -60,6 +60,9 @@ func Permits(p app.Project, key object.Key, to app.Destination, at app.Cluster) 
 	return nil
 }
 
+// AdmitsSource reports whether a project permits a repository.
+func AdmitsSource(p app.Project, url string) bool { return sourceAllowed(p.SourceRepos, url) }
+
 // sourceAllowed: "!x" rejects what matches x at once and counts as allowing
 // everything else; other patterns allow what they match.
 func sourceAllowed(patterns []string, url string) bool {

@@ -12,6 +12,9 @@ import (
 // mountMark begins the name of a directory that another tree is mounted on.
 const mountMark = "$"
 
+// MountPoint is the directory that the tree of an alias is mounted on.
+func MountPoint(alias string) string { return mountMark + alias }
+
 // Mounted returns tree with each of others at the directory "$" and its name in
 // the root, where they can be read but are not listed. They hide what tree has
 // there. Links lead nowhere but within their own tree.

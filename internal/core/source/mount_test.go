@@ -155,3 +155,32 @@ func TestJoin(t *testing.T) {
 		})
 	}
 }
+
+func TestFromFiles(t *testing.T) {
+	tree := source.FromFiles(map[string][]byte{
+		"a/b/c.yaml": []byte("c"), "a/d.yaml": []byte("d"), "e": []byte("e"),
+		"../out": []byte("x"), "/abs": []byte("x"), "e/below": []byte("x"),
+	}, source.Revision{ID: "1"})
+	var names []string
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if d.IsDir() {
+			name += "/"
+		}
+		names = append(names, name)
+		return err
+	})
+	if d := cmp.Diff([]string{"./", "a/", "a/b/", "a/b/c.yaml", "a/d.yaml", "e"}, names); d != "" || err != nil {
+		t.Errorf("%v, -want +got:\n%s", err, d)
+	}
+	same := treeOf("1", map[string]string{"a/b/c.yaml": "c", "a/d.yaml": "d", "e": "e"})
+	for _, name := range []string{".", "a", "a/b/c.yaml"} {
+		got, errGot := tree.ID(name)
+		want, errWant := same.ID(name)
+		if got != want || errGot != nil || errWant != nil {
+			t.Errorf("ID(%s) = %s, %v, want %s, %v", name, got, errGot, want, errWant)
+		}
+	}
+	if _, err := tree.ReadFile("a/x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	chartloader "helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/ignore"
 
+	corechart "github.com/plumbline-dev/plumbline/internal/core/chart"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -59,11 +60,18 @@ func (l *loader) nested(dir string, depth int) (*chart.Chart, error) {
 		if dep == nil {
 			continue
 		}
-		rel, isPath := strings.CutPrefix(dep.Repository, "file://")
-		if !isPath || slices.ContainsFunc(ch.Dependencies(), func(d *chart.Chart) bool { return d.Name() == dep.Name }) {
+		if slices.ContainsFunc(ch.Dependencies(), func(d *chart.Chart) bool { return d.Name() == dep.Name }) {
 			continue
 		}
+		rel, isPath := strings.CutPrefix(dep.Repository, "file://")
 		target := path.Join(dir, rel)
+		if !isPath {
+			target = source.MountPoint(corechart.Dependency{Name: dep.Name, Version: dep.Version, Repository: dep.Repository}.Mount())
+			if _, err := l.tree.Stat(target); errors.Is(err, fs.ErrNotExist) {
+				continue // it was not fetched
+			}
+			rel = "."
+		}
 		if err := source.CheckName("read", target); err != nil || path.IsAbs(rel) {
 			return nil, fmt.Errorf("chart in %q: dependency %q: %w", dir, dep.Name, &source.EscapeError{Path: rel})
 		}

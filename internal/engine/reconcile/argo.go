@@ -141,6 +141,8 @@ func (a *application) Permit(key object.Key) error {
 	return gate.Permits(a.project, key, a.app.Target, a.cluster)
 }
 
+func (a *application) Trusts(url string) bool { return gate.AdmitsSource(a.project, url) }
+
 func (a *application) Request(from app.Source, tree source.Tree) (render.Request, error) {
 	return a.Settings.Request(a.app, from, tree)
 }

@@ -112,6 +112,8 @@ func (k *kustomization) Pinned() (source.Revision, bool, error) {
 func (k *kustomization) Admit() error            { return nil }
 func (k *kustomization) Permit(object.Key) error { return nil }
 
+func (k *kustomization) Trusts(string) bool { return false } // it renders no charts
+
 func (k *kustomization) Request(from app.Source, _ source.Tree) (render.Request, error) {
 	return from.Render, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/assess"
+	"github.com/plumbline-dev/plumbline/internal/core/chart"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
@@ -178,12 +179,35 @@ func (s *session) renderOne(ctx context.Context, from app.Source, tree source.Tr
 	if len(req.APIVersions) == 0 {
 		req.APIVersions = s.cluster.APIVersions()
 	}
+	if tree, err = s.withDependencies(ctx, req, tree); err != nil {
+		return render.Result{}, err
+	}
 	res, err := s.renders.Render(ctx, req, tree)
 	s.mark = marked{}
 	if err == nil && len(s.app.Sources) == 1 && !s.app.Borrowed {
 		s.mark = marked{Mark: s.renders.Mark(req, res, tree), at: rev.ID}
 	}
 	return res, err
+}
+
+// withDependencies mounts the charts that a chart depends on and does not bring along.
+func (s *session) withDependencies(ctx context.Context, req render.Request, tree source.Tree) (source.Tree, error) {
+	if req.Tool != "" && req.Tool != render.Helm {
+		return tree, nil
+	}
+	missing, err := chart.Dependencies(tree, req.Path)
+	if err != nil || len(missing) == 0 {
+		return tree, err
+	}
+	mounts := map[string]source.Tree{}
+	for _, d := range missing {
+		sub, err := s.sources.Chart(ctx, d.Fetch, s.subject.Trusts(d.Fetch.Repository))
+		if err != nil {
+			return nil, condition.Because(condition.SourceFailed, fmt.Errorf("chart in %q: dependency %q: %w", req.Path, d.Listed.Name, err))
+		}
+		mounts[d.Listed.Mount()] = sub
+	}
+	return source.Mounted(tree, mounts), nil
 }
 
 // prepare makes plan items of what all sources declare.

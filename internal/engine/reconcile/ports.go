@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/chart"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
@@ -61,6 +62,9 @@ type Subject interface {
 	// Blocked says which application has to become ready first; nil: none.
 	Blocked(ctx context.Context) error
 
+	// Trusts reports whether a repository that charts depend on may be shown the
+	// credentials that are registered for it.
+	Trusts(url string) bool
 	// Request returns what to render of a source out of its files.
 	Request(from app.Source, tree source.Tree) (render.Request, error)
 
@@ -111,6 +115,9 @@ type Sources interface {
 	Now(reader app.ID) []int64
 	Forget(reader app.ID)
 	Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error)
+	// Chart reads a chart that another one depends on; without trust its repository
+	// is shown no credentials.
+	Chart(ctx context.Context, d chart.Dependency, trusted bool) (source.Tree, error)
 }
 
 // Renders turns a tree into manifests and remembers those it made.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/chart"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
@@ -48,6 +49,10 @@ type git struct {
 func (g *git) Read(app.ID, ...refresh.Want) []refresh.Seen { return []refresh.Seen{g.seen} }
 func (g *git) Forget(app.ID)                               {}
 func (g *git) Now(app.ID) []int64                          { g.asked++; return []int64{g.seen.Polls + 1} }
+
+func (g *git) Chart(context.Context, chart.Dependency, bool) (source.Tree, error) {
+	return nil, errors.New("there are no charts here")
+}
 
 func (g *git) Tree(_ context.Context, _ app.ID, _ int, rev source.Revision) (source.Tree, error) {
 	if g.unread {

@@ -87,6 +87,7 @@ type Poller struct {
 	ctx     context.Context // of Run; nil before
 	remotes map[remoteKey]*remote
 	readers map[app.ID][]*remote // one for each thing that a reader wants
+	charts  map[string]resolved  // of dependencies
 	loops   sync.WaitGroup
 }
 
