@@ -14,6 +14,8 @@ type Project struct {
 	PruneLimit   PruneLimit // of applications that set none
 	Windows      []Window   // when operations may run
 
+	Accounts []AccountRule // users to act as, by destination; the first that matches
+
 	OwnClustersOnly bool     // destinations are clusters that are registered for this project
 	Unsupported     []string // rules that this version cannot keep: nothing of the project runs
 }
@@ -36,6 +38,12 @@ type Window struct {
 // DestinationRule permits (or with "!" patterns denies) destinations.
 type DestinationRule struct {
 	Server, Name, Namespace string
+}
+
+// AccountRule names the service account to act as at destinations.
+type AccountRule struct {
+	Server, Namespace string // globs
+	Account           string // a name, or namespace:name
 }
 
 // KindRule matches kinds, and with Name single objects.

@@ -27,6 +27,9 @@ func DecodeProject(p *v1alpha1.AppProject) app.Project {
 			Manual: w.ManualSync, Overrun: w.SyncOverrun,
 		})
 	}
+	for _, a := range p.Spec.DestinationServiceAccounts {
+		out.Accounts = append(out.Accounts, app.AccountRule{Server: a.Server, Namespace: a.Namespace, Account: a.DefaultServiceAccount})
+	}
 	out.Unsupported = unsupportedRules(p.Spec)
 	if p.Spec.NamespaceResourceWhitelist != nil {
 		out.ObjectAllow = []app.KindRule{}
@@ -52,7 +55,6 @@ func unsupportedRules(spec v1alpha1.AppProjectSpec) []string {
 	}
 	add(len(spec.SignatureKeys) > 0, "signatureKeys")
 	add(spec.SourceIntegrity != nil, "sourceIntegrity")
-	add(len(spec.DestinationServiceAccounts) > 0, "destinationServiceAccounts")
 	return list
 }
 

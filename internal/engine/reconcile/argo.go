@@ -92,6 +92,14 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	}
 	s.project = argo.DecodeProject(project)
 	s.app.Policy.PruneLimit = s.app.Policy.PruneLimit.Or(s.project.PruneLimit)
+	if account, err := gate.Account(s.project, s.app.Target, s.app.ID.Namespace); err != nil {
+		s.app.Problems = append(s.app.Problems, condition.Of(err, condition.InvalidSpec))
+		if s.app.Deletion != nil && s.app.Deletion.Held == "" {
+			s.app.Deletion.Held = err.Error() // nothing is deleted in another name
+		}
+	} else {
+		s.app.Target.RunAs = account
+	}
 	s.app.Windows = gate.WindowsOf(s.project, s.app)
 	return s, nil
 }
