@@ -110,7 +110,7 @@ func sharedWorld() (*world, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.world == nil {
-		w, err := newWorld(0, nil)
+		w, err := newWorld(0, []string{"-application-namespaces", "anywhere-*"})
 		if err != nil {
 			return nil, err
 		}

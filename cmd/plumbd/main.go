@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // for machines that have none
@@ -34,24 +35,26 @@ const workerCommand = "render-worker"
 
 // config is what the flags say.
 type config struct {
-	kubeconfig  string
-	data        string
-	listen      string
-	namespace   string
-	tracking    string
-	poll        time.Duration
-	workers     int
-	silence     time.Duration
-	pruneLimit  app.PruneLimit
-	installCRDs bool
-	logLevel    slog.Level
-	logFormat   string
-	profile     bool
-	events      bool
-	otlp        string
-	stuckAfter  time.Duration
-	lostAfter   time.Duration
-	share       sharing
+	kubeconfig string
+	data       string
+	listen     string
+	namespace  string
+	tracking   string
+
+	appNamespaces app.Patterns
+	poll          time.Duration
+	workers       int
+	silence       time.Duration
+	pruneLimit    app.PruneLimit
+	installCRDs   bool
+	logLevel      slog.Level
+	logFormat     string
+	profile       bool
+	events        bool
+	otlp          string
+	stuckAfter    time.Duration
+	lostAfter     time.Duration
+	share         sharing
 }
 
 func main() {
@@ -92,6 +95,14 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&cfg.data, "data", filepath.Join(os.TempDir(), "plumbd"), "directory for Git objects; a cache, its loss costs time only")
 	fs.StringVar(&cfg.listen, "listen", "127.0.0.1:8484", "address for webhooks (/hook/git, /api/webhook), /metrics, /healthz and /readyz")
 	fs.StringVar(&cfg.namespace, "argocd-namespace", "argocd", "namespace of Applications, AppProjects and repository Secrets")
+	fs.Func("application-namespaces", "further namespaces in which Applications may be: names, globs and /regular expressions/, with commas between; their projects have to permit them in sourceNamespaces", func(text string) error {
+		for one := range strings.SplitSeq(text, ",") {
+			if one = strings.TrimSpace(one); one != "" {
+				cfg.appNamespaces = append(cfg.appNamespaces, one)
+			}
+		}
+		return cfg.appNamespaces.Check()
+	})
 	fs.StringVar(&cfg.tracking, "resource-tracking", string(argo.TrackByAnnotation), "how objects show their Application: annotation, label or annotation+label")
 	fs.DurationVar(&cfg.poll, "poll", 2*time.Minute, "pause between polls of a repository that no GitRepository sets an interval for")
 	fs.IntVar(&cfg.workers, "workers", 16, "applications reconciled at the same time")

@@ -90,7 +90,7 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
-	settings := argo.Settings{Namespace: cfg.namespace, Tracking: argo.Tracking(cfg.tracking)}
+	settings := argo.Settings{Namespace: cfg.namespace, Namespaces: cfg.appNamespaces, Tracking: argo.Tracking(cfg.tracking)}
 	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters, permit 
 			DefaultTransform:            cache.TransformStripManagedFields(),
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
-				&v1alpha1.Application{}: {Namespaces: map[string]cache.Config{cfg.namespace: {}}},
+				&v1alpha1.Application{}: {Namespaces: cfg.applicationCaches()},
 				&v1alpha1.AppProject{}:  {Namespaces: map[string]cache.Config{cfg.namespace: {}}},
 				&corev1.Secret{}: {
 					Label:      labels.NewSelector().Add(*typed),
@@ -198,6 +198,14 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters, permit 
 			},
 		},
 	})
+}
+
+// applicationCaches are the namespaces whose Applications are watched: one, or all.
+func (c config) applicationCaches() map[string]cache.Config {
+	if len(c.appNamespaces) > 0 {
+		return map[string]cache.Config{cache.AllNamespaces: {}}
+	}
+	return map[string]cache.Config{c.namespace: {}}
 }
 
 // ownKinds says how the kinds that plumbd itself reads and writes are served. It

@@ -10,7 +10,7 @@ type Project struct {
 	ClusterDeny  []KindRule // wins over ClusterAllow
 	ObjectAllow  []KindRule // namespaced kinds; nil: all, empty: none
 	ObjectDeny   []KindRule // wins over ObjectAllow
-	Namespaces   []string   // further namespaces whose applications may use the project
+	Namespaces   Patterns   // further namespaces whose applications may use the project
 	PruneLimit   PruneLimit // of applications that set none
 	Windows      []Window   // when operations may run
 

@@ -53,10 +53,16 @@ const RefreshAnnotation = refreshAnnotation
 
 // Settings are what an installation decides for all of its applications.
 type Settings struct {
-	Namespace      string   // of the control plane: where AppProjects and repository Secrets live
-	Tracking       Tracking // empty: TrackByAnnotation
-	InstanceLabel  string   // label of TrackByLabel; empty: app.kubernetes.io/instance
-	InstallationID string   // tells several installations on one cluster apart; empty: not used
+	Namespace      string       // of the control plane: where AppProjects and repository Secrets live
+	Namespaces     app.Patterns // further ones in which Applications may be
+	Tracking       Tracking     // empty: TrackByAnnotation
+	InstanceLabel  string       // label of TrackByLabel; empty: app.kubernetes.io/instance
+	InstallationID string       // tells several installations on one cluster apart; empty: not used
+}
+
+// Admits reports whether Applications in a namespace are this installation's.
+func (s Settings) Admits(namespace string) bool {
+	return namespace == s.Namespace || s.Namespaces.Match(namespace)
 }
 
 // IDOf returns the identity of an Application.

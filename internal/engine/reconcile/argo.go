@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -66,6 +65,9 @@ func (a *application) resolve() {
 
 // Load implements Dialect.
 func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
+	if !d.Settings.Admits(id.Namespace) {
+		return nil, app.ErrGone // it is none of ours
+	}
 	obj := &v1alpha1.Application{}
 	if err := d.Client.Get(ctx, client.ObjectKey{Namespace: id.Namespace, Name: id.Name}, obj); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -108,10 +110,14 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 func (d *Applications) Arrivals(ctx context.Context, came func(app.ID) bool) ([]app.ID, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ApplicationKind + "List"))
+	var in []client.ListOption
+	if len(d.Settings.Namespaces) == 0 {
+		in = append(in, client.InNamespace(d.Settings.Namespace))
+	}
 	return d.written.arrivals(ctx, d.Direct, list, func(namespace, name string) (app.ID, bool) {
 		id := app.ID{Kind: v1alpha1.ApplicationKind, Namespace: namespace, Name: name}
-		return id, came(id)
-	}, client.InNamespace(d.Settings.Namespace))
+		return id, d.Settings.Admits(namespace) && came(id)
+	}, in...)
 }
 
 // application is one loaded Application.
@@ -136,7 +142,7 @@ func (a *application) Admit() error {
 	if a.projectErr != nil {
 		return a.projectErr
 	}
-	if a.app.ID.Namespace != a.Settings.Namespace && !slices.Contains(a.project.Namespaces, a.app.ID.Namespace) {
+	if a.app.ID.Namespace != a.Settings.Namespace && !a.project.Namespaces.Match(a.app.ID.Namespace) {
 		return condition.Newf(condition.NotPermitted, "application in namespace %s is not permitted to use project %s", a.app.ID.Namespace, a.project.Name)
 	}
 	return gate.Admit(a.project, a.app.Sources, a.app.Target, a.cluster)

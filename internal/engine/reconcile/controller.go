@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -47,8 +48,10 @@ type Controller struct {
 	shares  Shares                     // nil: everything is ours
 	moves   []*arrival                 // whose arrivals have not been read yet
 	reader  client.Reader              // of the declarations
-	began   sync.Once                  // the first reconcile
-	lull    pulse.Lull                 // to report what nobody is in a hurry for
+
+	settings argo.Settings // of Start
+	began    sync.Once     // the first reconcile
+	lull     pulse.Lull    // to report what nobody is in a hurry for
 }
 
 // trailPause is the time between two applications that are told of a revision
@@ -145,11 +148,12 @@ func (c *Controller) Start(mgr manager.Manager, settings argo.Settings) error {
 	if err != nil {
 		return err
 	}
+	c.settings = settings
 	cache := mgr.GetCache()
 	c.reader = mgr.GetClient()
 	watches := []source.TypedSource[app.ID]{
 		source.TypedFunc[app.ID](c.open),
-		source.TypedKind(cache, &v1alpha1.Application{}, c.applicationEvents()),
+		source.TypedKind(cache, &v1alpha1.Application{}, c.applicationEvents(), predicate.NewTypedPredicateFuncs(func(a *v1alpha1.Application) bool { return settings.Admits(a.Namespace) })),
 		source.TypedKind(cache, &v1alpha1.AppProject{}, c.projectEvents(settings)),
 		source.TypedKind(cache, &kustomizev1.Kustomization{}, c.kustomizationEvents()),
 		source.TypedKind(cache, &sourcev1.GitRepository{}, c.repositoryEvents()),
@@ -395,7 +399,7 @@ func (c *Controller) applications(ctx context.Context, want func(*v1alpha1.Appli
 	}
 	var ids []app.ID
 	for i := range list.Items {
-		if want(&list.Items[i]) {
+		if c.settings.Admits(list.Items[i].Namespace) && want(&list.Items[i]) {
 			ids = append(ids, argo.IDOf(&list.Items[i]))
 		}
 	}
