@@ -47,6 +47,7 @@ type config struct {
 	silence       time.Duration
 	pruneLimit    app.PruneLimit
 	installCRDs   bool
+	takeOver      bool
 	logLevel      slog.Level
 	logFormat     string
 	profile       bool
@@ -109,6 +110,7 @@ func parse(args []string) (config, error) {
 	fs.DurationVar(&cfg.silence, "watch-silence", 3*time.Minute, "longest silence on a watch before it is opened anew; API servers break it every minute")
 	cfg.pruneLimit = app.DefaultPruneLimit
 	fs.Var(&cfg.pruneLimit, "prune-limit", "`share` of an application that one revision may delete before a person is asked, and the least number of objects; 100% never asks")
+	fs.BoolVar(&cfg.takeOver, "take-over", false, "work on Applications although Argo CD's controller has written to them in the last 10 minutes")
 	fs.BoolVar(&cfg.installCRDs, "install-crds", true, "install and upgrade the CustomResourceDefinitions of both dialects")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.StringVar(&cfg.logFormat, "log-format", "text", "text or json")

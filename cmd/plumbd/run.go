@@ -188,7 +188,7 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters, permit 
 			DefaultTransform:            cache.TransformStripManagedFields(),
 			ReaderFailOnMissingInformer: true,
 			ByObject: map[client.Object]cache.ByObject{
-				&v1alpha1.Application{}: {Namespaces: cfg.applicationCaches()},
+				&v1alpha1.Application{}: {Namespaces: cfg.applicationCaches(), Transform: keepRival},
 				&v1alpha1.AppProject{}:  {Namespaces: map[string]cache.Config{cfg.namespace: {}}},
 				&corev1.Secret{}: {
 					Label:      labels.NewSelector().Add(*typed),
@@ -222,6 +222,14 @@ func ownKinds() meta.RESTMapper {
 	}
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	return mapper
+}
+
+// keepRival keeps of the managed fields of Applications what tells of another engine.
+func keepRival(obj any) (any, error) {
+	if a, ok := obj.(*v1alpha1.Application); ok {
+		argo.KeepRival(a)
+	}
+	return obj, nil
 }
 
 // withoutData keeps the fact that a repository Secret changed, and not its content.
@@ -319,7 +327,7 @@ func (w *wiring) build() error {
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
 		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings, Clusters: w.registry},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
-	}, w.registry, poller, renders{Memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, Busy: busy, Tell: telling(teller)})
+	}, w.registry, poller, renders{Memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, TakeOver: w.cfg.takeOver, Busy: busy, Tell: telling(teller)})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
 	if w.share != nil {
 		control.Share(w.share)

@@ -54,6 +54,7 @@ type Application struct {
 	Suspended bool       // leave everything as it is
 	After     []Dependency
 
+	Rival     Rival     // another engine that wrote to its status; zero: none, or it does not matter
 	Confirmed string    // commit whose held prunes a person lets go; empty: none
 	Approved  time.Time // when a person last agreed to deletions that ask for it; zero: never
 
@@ -81,6 +82,13 @@ type Source struct {
 
 	Alias string // name by which the other sources read its files, see source.Mounted; empty: they do not
 	Lends bool   // it declares nothing by itself, and only lends its files to others
+}
+
+// Rival is another engine that may be at work on the same application.
+type Rival struct {
+	Name string    // as users call it
+	Last time.Time // when it wrote to the status last
+	Way  string    // what to do if it has stopped for good
 }
 
 // SecretRef names a Secret.

@@ -212,6 +212,7 @@ type Outcome struct {
 	Answers     bool          // Run is what the application's Request asked for
 	RefreshSeen string        // token that this reconcile answers
 	Compared    bool          // a comparison took place
+	Contested   bool          // another engine is at work: nothing but Problems is told, beside what that one says
 	Guarded     bool          // the prune guards looked at it; otherwise what they said last stands
 	Waiting     string        // what the application waits for; empty: nothing
 	Again       time.Duration // look again after this time at the latest; 0: only when something changes

@@ -36,6 +36,7 @@ const (
 	PruneHeld        Reason = "PruneHeld"        // warning: more would be deleted than the limit allows, until a person confirms
 	CollateralHeld   Reason = "CollateralHeld"   // warning: a deletion would take objects along that nobody removed
 	MoveHeld         Reason = "MoveHeld"         // warning: an object may have moved to an application that does not render
+	OtherEngine      Reason = "OtherEngine"      // warning: another engine is at work on the same application
 	WindowClosed     Reason = "WindowClosed"     // warning: this is no time to sync
 	SharedObject     Reason = "SharedObject"     // warning: two applications claim one object
 	RepeatedObject   Reason = "RepeatedObject"   // warning: one object is rendered more than once
@@ -45,7 +46,7 @@ const (
 
 // Warning reports whether problems of this reason leave the application working.
 func (r Reason) Warning() bool {
-	return r.Holds() || slices.Contains([]Reason{WindowClosed, SharedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
+	return r.Holds() || slices.Contains([]Reason{OtherEngine, WindowClosed, SharedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
 }
 
 // Holds reports whether problems of this reason keep objects from being pruned

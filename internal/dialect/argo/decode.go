@@ -31,6 +31,9 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 	if out.Project == "" {
 		out.Project = "default"
 	}
+	if takeOver, _ := strconv.ParseBool(a.Annotations[takeOverAnnotation]); !takeOver {
+		out.Rival = app.Rival{Name: "Argo CD's controller", Last: LastRival(a), Way: "set the annotation " + takeOverAnnotation + " to \"true\""}
+	}
 	out.Suspended, _ = strconv.ParseBool(a.Annotations[skipReconcileAnnotation])
 	report := func(reason condition.Reason, format string, args ...any) {
 		out.Problems = append(out.Problems, condition.Of(fmt.Errorf(format, args...), reason))

@@ -29,6 +29,10 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 		return next
 	}
 	st := &next.Status
+	if out.Contested {
+		st.Conditions = beside(a.Status.Conditions, conditions(a.Status.Conditions, out, at))
+		return next
+	}
 	st.Conditions = conditions(a.Status.Conditions, out, at)
 	st.ControllerNamespace = s.Namespace
 	st.OperationState = s.operationState(a, out)
@@ -121,8 +125,15 @@ func conditions(old []v1alpha1.ApplicationCondition, out app.Outcome, at metav1.
 	return slices.CompactFunc(list, func(a, b v1alpha1.ApplicationCondition) bool { return a.Type == b.Type && a.Message == b.Message })
 }
 
+// beside adds conditions to those of another engine, which stay as they are.
+func beside(others, own []v1alpha1.ApplicationCondition) []v1alpha1.ApplicationCondition {
+	list := slices.DeleteFunc(slices.Clone(others), func(c v1alpha1.ApplicationCondition) bool { return c.Type == conditionOtherEngine })
+	return append(list, slices.DeleteFunc(own, func(c v1alpha1.ApplicationCondition) bool { return c.Type != conditionOtherEngine })...)
+}
+
 // Condition types that only this engine sets.
 const (
+	conditionOtherEngine    v1alpha1.ConditionType = "OtherEngineWarning"
 	conditionPruneHeld      v1alpha1.ConditionType = "PruneHeldWarning"
 	conditionCollateralHeld v1alpha1.ConditionType = "CollateralHeldWarning"
 	conditionMoveHeld       v1alpha1.ConditionType = "MoveHeldWarning"
@@ -157,6 +168,8 @@ func conditionType(r condition.Reason) v1alpha1.ConditionType {
 		return conditionCollateralHeld
 	case condition.MoveHeld:
 		return conditionMoveHeld
+	case condition.OtherEngine:
+		return conditionOtherEngine
 	case condition.WindowClosed:
 		return "SyncWindowWarning"
 	case condition.SharedObject:

@@ -317,7 +317,7 @@ func (c *Controller) applicationEvents() handler.TypedEventHandler[*v1alpha1.App
 				c.reconciler.Expect(argo.IDOf(now), "")
 			}
 			if !reflect.DeepEqual(old.Annotations, now.Annotations) || !old.DeletionTimestamp.Equal(now.DeletionTimestamp) ||
-				!reflect.DeepEqual(old.Operation, now.Operation) || !reflect.DeepEqual(old.Spec, now.Spec) || terminated(now) != terminated(old) {
+				!reflect.DeepEqual(old.Operation, now.Operation) || !reflect.DeepEqual(old.Spec, now.Spec) || terminated(now) != terminated(old) || !argo.LastRival(now).Equal(argo.LastRival(old)) {
 				c.Enqueue(argo.IDOf(now))
 			}
 		},

@@ -19,6 +19,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
+	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
@@ -56,6 +57,9 @@ type Options struct {
 	// Tell is given what happened to an application, as something to pass on. It
 	// must not wait. Nil means that nobody is told.
 	Tell func(about app.Application, list []notice.Notice)
+
+	// TakeOver takes no notice of other engines that are at work on an application.
+	TakeOver bool
 
 	// Busy reports whether applications wait for their turn; nil means never.
 	Busy func() bool
@@ -262,6 +266,12 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 	s.out.Inventory = s.app.State.Inventory
 	if !s.mem.owed.IsZero() {
 		s.out.Inventory = s.out.Inventory.Union(s.mem.inventory)
+	}
+	if why, after := gate.Contested(s.app.Rival, s.now); why != "" && !s.options.TakeOver {
+		s.problem(errors.New(why), condition.OtherEngine)
+		s.again(after)
+		s.out.Contested = true
+		return s.out, true
 	}
 	if s.app.Deletion != nil {
 		s.finalize(ctx)
