@@ -305,7 +305,7 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 	if running, kept := s.runningHooks(ctx, rev); kept {
 		s.claimAhead(ctx, rev)
 		rev = running
-		defer s.again(soon)
+		s.again(soon) // the revision that came meanwhile has its turn then
 	}
 	s.advance(ctx, rev)
 	s.remember()
