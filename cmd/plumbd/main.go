@@ -104,7 +104,7 @@ func parse(args []string) (config, error) {
 		}
 		return cfg.appNamespaces.Check()
 	})
-	fs.StringVar(&cfg.tracking, "resource-tracking", string(argo.TrackByAnnotation), "how objects show their Application: annotation, label or annotation+label")
+	fs.StringVar(&cfg.tracking, "resource-tracking", "", "how objects show their Application: annotation, label or annotation+label; empty: as argocd-cm says at the start, or annotation")
 	fs.DurationVar(&cfg.poll, "poll", 2*time.Minute, "pause between polls of a repository that no GitRepository sets an interval for")
 	fs.IntVar(&cfg.workers, "workers", 16, "applications reconciled at the same time")
 	fs.DurationVar(&cfg.silence, "watch-silence", 3*time.Minute, "longest silence on a watch before it is opened anew; API servers break it every minute")
@@ -134,7 +134,7 @@ func parse(args []string) (config, error) {
 		return cfg, fmt.Errorf("unexpected argument %q; see plumbd -help", fs.Arg(0))
 	}
 	switch argo.Tracking(cfg.tracking) {
-	case argo.TrackByAnnotation, argo.TrackByLabel, argo.TrackByBoth:
+	case "", argo.TrackByAnnotation, argo.TrackByLabel, argo.TrackByBoth:
 	default:
 		return cfg, fmt.Errorf("-resource-tracking: %q is none of annotation, label, annotation+label", cfg.tracking)
 	}

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -96,6 +97,9 @@ func run(ctx context.Context, cfg config) error {
 		return err
 	}
 	if err := reconcile.EnsureDefaultProject(startCtx, direct, cfg.namespace); err != nil {
+		return err
+	}
+	if settings, err = marking(startCtx, direct, settings); err != nil {
 		return err
 	}
 	w.settings, w.manager, w.kube = settings, mgr, connection
@@ -190,6 +194,10 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters, permit 
 			ByObject: map[client.Object]cache.ByObject{
 				&v1alpha1.Application{}: {Namespaces: cfg.applicationCaches(), Transform: keepRival},
 				&v1alpha1.AppProject{}:  {Namespaces: map[string]cache.Config{cfg.namespace: {}}},
+				&corev1.ConfigMap{}: {
+					Field:      fields.OneTermEqualSelector("metadata.name", argo.ConfigName),
+					Namespaces: map[string]cache.Config{cfg.namespace: {}},
+				},
 				&corev1.Secret{}: {
 					Label:      labels.NewSelector().Add(*typed),
 					Namespaces: map[string]cache.Config{cfg.namespace: {}},
@@ -321,11 +329,15 @@ func (w *wiring) build() error {
 	w.live = home.live
 	w.registry = fleet.NewRegistry(home, argo.InCluster, w.dial(wake), wake, w.log)
 	credentials := &renewal{poller: poller, registry: w.registry, secrets: secrets}
+	config := &settings{
+		reader: w.manager.GetAPIReader(), namespace: w.cfg.namespace, log: w.log,
+		changed: func() { control.EnqueueApplications(context.Background()) },
+	}
 	busy := func() bool { return control.Busy() }
 	teller := w.newTeller(busy)
 	w.counters.told(teller)
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
-		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings, Clusters: w.registry},
+		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings, Clusters: w.registry, Checks: config.current},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
 	}, w.registry, poller, renders{Memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, TakeOver: w.cfg.takeOver, Busy: busy, Tell: telling(teller)})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
@@ -338,6 +350,9 @@ func (w *wiring) build() error {
 	}
 	if err := control.Start(w.manager, w.settings); err != nil {
 		return err
+	}
+	if err := config.read(context.Background()); err != nil {
+		w.log.Warn("settings not read", "err", err)
 	}
 	if err := credentials.register(context.Background()); err != nil {
 		w.log.Warn("no registered cluster is known", "err", err)
@@ -365,7 +380,7 @@ func (w *wiring) build() error {
 			return err
 		}
 	}
-	return w.controllers(poller, credentials, repositoryEvents)
+	return w.controllers(poller, credentials, config, repositoryEvents)
 }
 
 // definitions keeps watching CustomResourceDefinitions, whoever changes them.
@@ -377,7 +392,7 @@ func (c *cluster) keepDefinitions(ctx context.Context) error {
 	return until(ctx, 0, func() (bool, error) { return c.watchDefinitions(ctx) == nil, nil })
 }
 
-func (w *wiring) controllers(poller *refresh.Poller, credentials *renewal, events chan event.GenericEvent) error {
+func (w *wiring) controllers(poller *refresh.Poller, credentials *renewal, config *settings, events chan event.GenericEvent) error {
 	git := &refresh.GitRepositories{Client: w.manager.GetClient(), Poller: poller}
 	if w.share != nil {
 		git.Shares = w.share
@@ -391,6 +406,10 @@ func (w *wiring) controllers(poller *refresh.Poller, credentials *renewal, event
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](200*time.Millisecond, 10*time.Second),
 		}).
 		Complete(git)
+	if err != nil {
+		return err
+	}
+	err = builder.ControllerManagedBy(w.manager).Named("settings").For(&corev1.ConfigMap{}).Complete(config)
 	if err != nil {
 		return err
 	}

@@ -129,10 +129,10 @@ func TestSettled(t *testing.T) {
 	rollout := parse(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, generation: 2}, spec: {replicas: 2}, status: {observedGeneration: 2, updatedReplicas: 1, replicas: 2}}`)
 	config := parse(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")
 	for _, order := range []plan.Order{plan.ByWave, plan.ByStage} {
-		if got := assess.VitalsOf(rollout).Settled(order); got != plan.Pending {
+		if got := assess.VitalsOf(rollout, nil).Settled(order); got != plan.Pending {
 			t.Errorf("%s: a Deployment that rolls out is %q, want pending", order, got)
 		}
-		if got := assess.VitalsOf(config).Settled(order); got != plan.Ready {
+		if got := assess.VitalsOf(config, nil).Settled(order); got != plan.Ready {
 			t.Errorf("%s: a ConfigMap is %q, want ready", order, got)
 		}
 	}

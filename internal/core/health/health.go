@@ -59,6 +59,29 @@ func Assess(obj *unstructured.Unstructured) (Status, bool) {
 	return r.assess(obj).clip(), true
 }
 
+// Checks are the checks of an installation's own.
+type Checks interface {
+	// Check judges an object. The last result is false when no check is for its kind;
+	// the second as that of Assess.
+	Check(obj *unstructured.Unstructured) (status Status, rated, found bool)
+}
+
+// AssessWith is Assess, in which checks go before what is built in. An object that is
+// being deleted is judged by that alone. nil: there are none.
+func AssessWith(obj *unstructured.Unstructured, checks Checks) (Status, bool) {
+	if checks == nil || obj == nil || obj.Object == nil {
+		return Assess(obj)
+	}
+	if status, ok := terminating(obj); ok {
+		return status.clip(), true
+	}
+	status, rated, found := checks.Check(obj)
+	if !found {
+		return Assess(obj)
+	}
+	return status.clip(), rated
+}
+
 func terminating(obj *unstructured.Unstructured) (Status, bool) {
 	if text(obj.Object, "metadata", "deletionTimestamp") == "" {
 		return Status{}, false

@@ -14,7 +14,10 @@ import (
 
 // A cache keeps when Argo CD's controller wrote, and nothing else of who wrote what.
 func TestKeepRival(t *testing.T) {
-	at := func(ago time.Duration) *metav1.Time { t := metav1.NewTime(now.Add(-ago).Truncate(time.Second)); return &t }
+	at := func(ago time.Duration) *metav1.Time {
+		t := metav1.NewTime(now.Add(-ago).Truncate(time.Second))
+		return &t
+	}
 	a := application()
 	a.ManagedFields = []metav1.ManagedFieldsEntry{
 		{Manager: "argocd-application-controller", Time: at(time.Hour), FieldsV1: &metav1.FieldsV1{Raw: []byte("{}")}},

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
@@ -28,7 +30,8 @@ type Applications struct {
 	Client   client.Client // reads from a cache
 	Direct   client.Reader // reads past it; nil where there is one replica
 	Settings argo.Settings
-	Clusters Resolver // nil: there is no cluster but the engine's own
+	Checks   func() (health.Checks, app.Ignores) // of the installation, as they are now; nil: none
+	Clusters Resolver                            // nil: there is no cluster but the engine's own
 
 	written written
 }
@@ -80,6 +83,11 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 		return nil, errBehind
 	}
 	s := &application{Applications: d, obj: obj, app: d.Settings.Decode(obj)}
+	if d.Checks != nil {
+		var ignores app.Ignores
+		s.checks, ignores = d.Checks()
+		s.app.Ignores = slices.Concat(ignores, s.app.Ignores)
+	}
 	s.resolve()
 	project := &v1alpha1.AppProject{}
 	err := d.Client.Get(ctx, client.ObjectKey{Namespace: d.Settings.Namespace, Name: s.app.Project}, project)
@@ -126,12 +134,13 @@ type application struct {
 	obj        *v1alpha1.Application
 	app        app.Application
 	cluster    app.Cluster // as registered; zero for the engine's own
+	checks     health.Checks
 	project    app.Project
 	projectErr error
 }
 
 func (a *application) Traits() Traits {
-	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave, Trails: true, HookFinalizer: argo.HookFinalizer, Marked: a.Settings.Tracking != argo.TrackByLabel}
+	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave, Trails: true, Checks: a.checks, HookFinalizer: argo.HookFinalizer, Marked: a.Settings.Tracking != argo.TrackByLabel}
 }
 
 func (a *application) Application() app.Application { return a.app }

@@ -20,7 +20,7 @@ import (
 func (s *session) fresh(e coreapply.Event) *standing {
 	now := &standing{
 		uid: string(e.Live.GetUID()), version: e.Live.GetResourceVersion(), verdict: plan.Same,
-		desired: s.digestOf(e.Step.Manifest.Object), vitals: assess.VitalsOf(e.Live), owner: s.app.ID,
+		desired: s.digestOf(e.Step.Manifest.Object), vitals: assess.VitalsOf(e.Live, s.traits.Checks), owner: s.app.ID,
 	}
 	now.owned, _ = diff.Owned(e.Live, s.traits.Manager)
 	return now
@@ -153,7 +153,7 @@ func (s *session) unhealthy(c *comparison) (waiting []string, broken bool) {
 			note(entry.Key, plan.Pending, "NotFound")
 			continue
 		}
-		vitals := assess.VitalsOf(live)
+		vitals := assess.VitalsOf(live, s.traits.Checks)
 		note(entry.Key, vitals.Settled(s.traits.Order), string(vitals.Health.Code)+" "+vitals.Health.Message)
 	}
 	if len(s.policy.Awaited) > 0 {

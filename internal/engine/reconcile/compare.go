@@ -57,9 +57,9 @@ func (s *session) compare(ctx context.Context, items []plan.Item) (*comparison, 
 }
 
 func (s *session) compareAll(ctx context.Context, c *comparison) error {
-	if !reflect.DeepEqual(s.mem.ignores, s.app.Ignores) { // every verdict may be another one
+	if s.mem.checks != s.traits.Checks || !reflect.DeepEqual(s.mem.ignores, s.app.Ignores) { // every verdict may be another one
 		clear(s.mem.items)
-		s.mem.ignores = s.app.Ignores
+		s.mem.ignores, s.mem.checks = s.app.Ignores, s.traits.Checks
 	}
 	owned := s.candidates(c.items)
 	served, err := s.serve(ctx, c, owned)
@@ -284,7 +284,7 @@ func (s *session) validate(ctx context.Context, item *plan.Item) error {
 
 // look compares one object with its live state closely.
 func (s *session) look(ctx context.Context, item *plan.Item, live *unstructured.Unstructured, desired diff.Digest, before *standing) (*standing, error) {
-	now := &standing{uid: string(live.GetUID()), version: live.GetResourceVersion(), desired: desired, vitals: assess.VitalsOf(live)}
+	now := &standing{uid: string(live.GetUID()), version: live.GetResourceVersion(), desired: desired, vitals: assess.VitalsOf(live, s.traits.Checks)}
 	now.owner, _ = s.subject.Owner(live)
 	if s.subject.HandsOff(live) {
 		now.verdict = plan.Same

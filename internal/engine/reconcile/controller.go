@@ -376,6 +376,16 @@ func (c *Controller) repositoryEvents() handler.TypedEventHandler[*sourcev1.GitR
 	})
 }
 
+// EnqueueApplications asks for a look at every Application.
+func (c *Controller) EnqueueApplications(ctx context.Context) {
+	if c.reader == nil {
+		return // it has not begun
+	}
+	for _, id := range c.applications(ctx, func(*v1alpha1.Application) bool { return true }) {
+		c.Enqueue(id)
+	}
+}
+
 func (c *Controller) kustomizations(ctx context.Context, want func(*kustomizev1.Kustomization) bool) []app.ID {
 	list := &kustomizev1.KustomizationList{}
 	if err := c.reader.List(ctx, list); err != nil {

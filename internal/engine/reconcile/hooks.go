@@ -82,7 +82,7 @@ func (s *session) arm(ctx context.Context, run *app.Run, found *comparison, decl
 	if exists {
 		state.Ours = s.subject.AttemptOf(live) == plan.Attempt(*run, item.Phase)
 		state.Going = live.GetDeletionTimestamp() != nil
-		vitals := assess.VitalsOf(live)
+		vitals := assess.VitalsOf(live, s.traits.Checks)
 		state.Settled, h.said = vitals.Settled(s.traits.Order), vitals.Health.Message
 		item.Hook.UID = string(live.GetUID())
 		if !state.Ours {

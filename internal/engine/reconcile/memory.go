@@ -8,6 +8,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/assess"
 	"github.com/plumbline-dev/plumbline/internal/core/diff"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
@@ -18,12 +19,13 @@ import (
 type memory struct {
 	cluster Cluster // that the rest was found out in; nil: none yet
 	items   map[object.Key]*standing
-	ignores app.Ignores  // under which the items were compared
-	run     *app.Run     // for dialects whose status does not keep it
-	asking  []int64      // number of the poll of each source that answers the user's refresh; nil: none asked for
-	since   time.Time    // when waiting for health began
-	unread  time.Time    // since when its source is not known to be read
-	held    atomic.Int64 // objects whose deletion a guard holds
+	checks  health.Checks // under which the items were judged
+	ignores app.Ignores   // under which the items were compared
+	run     *app.Run      // for dialects whose status does not keep it
+	asking  []int64       // number of the poll of each source that answers the user's refresh; nil: none asked for
+	since   time.Time     // when waiting for health began
+	unread  time.Time     // since when its source is not known to be read
+	held    atomic.Int64  // objects whose deletion a guard holds
 
 	announced string       // revision that its managed source has read and did not show when last looked at; empty: none
 	ahead     []object.Key // what that revision declares, when last known

@@ -12,6 +12,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/chart"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
+	"github.com/plumbline-dev/plumbline/internal/core/health"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
 
 	"github.com/plumbline-dev/plumbline/internal/core/object"
@@ -43,7 +44,8 @@ type Traits struct {
 	Announce      bool       // what is about to be created is written to the inventory first
 	HookFinalizer string     // kept on hooks until their end was seen; empty: there are no hooks
 
-	Trails bool // a revision that changes nothing of an application may be reported a little later
+	Checks health.Checks // of health, before the built-in ones; nil: none
+	Trails bool          // a revision that changes nothing of an application may be reported a little later
 }
 
 // A Subject is one application as it was loaded, and its dialect's judgement

@@ -113,7 +113,7 @@ func stand(ctx context.Context, d *Declaration, item plan.Item, live view) (stan
 	}
 	s.item.Standing, s.item.Why = assess.Standing(s.change)
 	if found != nil && !d.IgnoresHealth(found) {
-		s.item.Settled = assess.VitalsOf(found).Settled(d.Order)
+		s.item.Settled = assess.VitalsOf(found, nil).Settled(d.Order)
 	}
 	return s, nil
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+
+	"github.com/gobwas/glob"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/plumbline-dev/plumbline/internal/core/app"
+	corehealth "github.com/plumbline-dev/plumbline/internal/core/health"
+	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/driver/lua"
+)
+
+// settings are those of argocd-cm, as they are now.
+type settings struct {
+	reader    client.Reader
+	namespace string
+	log       *slog.Logger
+	changed   func() // looks at all applications
+
+	mu      sync.Mutex
+	config  argo.Config
+	checks  *checks
+	scripts map[string]*lua.Script // that compiled last, by key
+}
+
+// marking lays what argocd-cm says of marks under what the flags say.
+func marking(ctx context.Context, reader client.Reader, given argo.Settings) (argo.Settings, error) {
+	cm := &corev1.ConfigMap{}
+	err := reader.Get(ctx, client.ObjectKey{Namespace: given.Namespace, Name: argo.ConfigName}, cm)
+	if err != nil {
+		return given, client.IgnoreNotFound(err)
+	}
+	found, err := given.With(cm.Data)
+	if err != nil {
+		return given, fmt.Errorf("%s/%s: %w", given.Namespace, argo.ConfigName, err)
+	}
+	if given.Tracking != "" {
+		found.Tracking = given.Tracking
+	}
+	return found, nil
+}
+
+// current returns what is in force.
+func (s *settings) current() (corehealth.Checks, app.Ignores) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checks == nil {
+		return nil, s.config.Ignores
+	}
+	return s.checks, s.config.Ignores
+}
+
+// Reconcile is called when the ConfigMap came, changed or went.
+func (s *settings) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	return ctrl.Result{}, s.read(ctx)
+}
+
+// read puts in force what the ConfigMap says now.
+func (s *settings) read(ctx context.Context) error {
+	cm := &corev1.ConfigMap{}
+	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: argo.ConfigName}, cm)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("%s/%s: %w", s.namespace, argo.ConfigName, err)
+	}
+	config := argo.DecodeConfig(cm.Data)
+	if !s.apply(config) {
+		return nil
+	}
+	for _, fault := range config.Faults {
+		s.log.Warn("setting not understood, the others are in force", "configmap", s.namespace+"/"+argo.ConfigName, "err", fault)
+	}
+	s.changed()
+	return nil
+}
+
+// apply reports whether anything changed. A script that does not compile leaves the
+// one before in force.
+func (s *settings) apply(config argo.Config) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if reflect.DeepEqual(config, s.config) {
+		return false
+	}
+	s.config = config
+	s.checks = nil
+	before := s.scripts
+	s.scripts = map[string]*lua.Script{}
+	for _, h := range config.Health {
+		script, err := lua.Compile(h.Key, h.Script)
+		if err != nil {
+			s.log.Warn("health check not understood", "configmap", s.namespace+"/"+argo.ConfigName, "err", err)
+			if script = before[h.Key]; script == nil {
+				continue
+			}
+		}
+		group, errGroup := glob.Compile(h.Group)
+		kind, errKind := glob.Compile(h.Kind)
+		if errGroup != nil || errKind != nil {
+			s.log.Warn("health check not understood", "configmap", s.namespace+"/"+argo.ConfigName, "err", h.Key+": its group or kind is no glob")
+			continue
+		}
+		if s.checks == nil {
+			s.checks = &checks{}
+		}
+		s.scripts[h.Key] = script
+		s.checks.list = append(s.checks.list, check{group: group, kind: kind, script: script})
+	}
+	return true
+}
+
+// checks are the scripts in force.
+type checks struct{ list []check }
+
+type check struct {
+	group, kind glob.Glob
+	script      *lua.Script
+}
+
+// Check implements corehealth.Checks.
+func (c *checks) Check(obj *unstructured.Unstructured) (status corehealth.Status, rated, found bool) {
+	gvk := obj.GroupVersionKind()
+	for _, one := range c.list {
+		if one.group.Match(gvk.Group) && one.kind.Match(gvk.Kind) {
+			status, rated = one.script.Check(obj)
+			return status, rated, true
+		}
+	}
+	return corehealth.Status{}, false, false
+}
