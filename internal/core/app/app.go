@@ -120,10 +120,11 @@ type Dependency struct {
 // Deletion says how an application goes.
 type Deletion struct {
 	Since       time.Time
-	Cascade     bool   // delete what it owns first; false: leave the objects
-	Propagation string // "foreground" or "background"
-	Await       bool   // wait until the objects are gone before letting go
-	Held        string // why nothing is deleted yet; empty: it is
+	Cascade     bool        // delete what it owns first; false: leave the objects
+	Propagation string      // "foreground" or "background"
+	Await       bool        // wait until the objects are gone before letting go
+	Hooks       []SyncPhase // PreDelete, PostDelete: what has to run and has not
+	Held        string      // why nothing is deleted yet; empty: it is
 }
 
 // Retry says how often and when a failed operation is tried again.

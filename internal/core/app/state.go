@@ -212,6 +212,8 @@ type Outcome struct {
 	Answers     bool          // Run is what the application's Request asked for
 	RefreshSeen string        // token that this reconcile answers
 	Compared    bool          // a comparison took place
+	Last        []SyncPhase   // of what is compared: whether hooks have to run when the application is deleted
+	Ended       []SyncPhase   // of a deletion: whose hooks have run
 	Contested   bool          // another engine is at work: nothing but Problems is told, beside what that one says
 	Guarded     bool          // the prune guards looked at it; otherwise what they said last stands
 	Waiting     string        // what the application waits for; empty: nothing

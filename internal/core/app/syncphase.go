@@ -9,9 +9,17 @@ const (
 	InSync   SyncPhase = "" // of the application's own objects
 	PostSync SyncPhase = "PostSync"
 	SyncFail SyncPhase = "SyncFail"
+
+	// Not of an operation, but of the deletion of an application: before its objects
+	// go, and after they have gone.
+	PreDelete  SyncPhase = "PreDelete"
+	PostDelete SyncPhase = "PostDelete"
 )
 
-// SyncPhases are all phases in their order.
+// OfDeletion reports whether hooks of the phase run when an application is deleted.
+func (p SyncPhase) OfDeletion() bool { return p == PreDelete || p == PostDelete }
+
+// SyncPhases are all phases of an operation in their order.
 var SyncPhases = []SyncPhase{PreSync, InSync, PostSync, SyncFail}
 
 // String returns the phase's name: that of the unnamed one is "Sync".
@@ -30,6 +38,10 @@ func (p SyncPhase) rank() int {
 		return 1
 	case PostSync:
 		return 2
+	case PreDelete:
+		return 4
+	case PostDelete:
+		return 5
 	case SyncFail:
 	}
 	return 3

@@ -40,16 +40,20 @@ func (i Item) Titled() Item {
 	return i
 }
 
-// Split tells hooks from the objects that are part of the application.
-func Split(items []Item) (parts, hooks []Item) {
+// Split tells hooks from the objects that are part of the application, and of these
+// the last, which run when it is deleted.
+func Split(items []Item) (parts, hooks, last []Item) {
 	for _, item := range items {
-		if item.Hook != nil {
+		switch {
+		case item.Hook == nil:
+			parts = append(parts, item)
+		case item.Phase.OfDeletion():
+			last = append(last, item)
+		default:
 			hooks = append(hooks, item)
-			continue
 		}
-		parts = append(parts, item)
 	}
-	return parts, hooks
+	return parts, hooks, last
 }
 
 // Unended lists the hooks among items that have not come to their end.

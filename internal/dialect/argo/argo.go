@@ -46,6 +46,10 @@ const (
 	Finalizer           = "resources-finalizer.argocd.argoproj.io"
 	finalizerForeground = Finalizer + "/foreground"
 	finalizerBackground = Finalizer + "/background"
+
+	// What has to run before and after, as Argo CD writes it down.
+	finalizerPreDelete  = "pre-delete-finalizer.argocd.argoproj.io"
+	finalizerPostDelete = "post-delete-finalizer.argocd.argoproj.io"
 )
 
 // RefreshAnnotation asks for one more look; the engine removes it when done.

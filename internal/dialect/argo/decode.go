@@ -141,6 +141,10 @@ func deletion(a *v1alpha1.Application) *app.Deletion {
 			d.Cascade, d.Propagation = true, "foreground"
 		case finalizerBackground:
 			d.Cascade, d.Propagation = true, "background"
+		case finalizerPreDelete:
+			d.Hooks = append(d.Hooks, app.PreDelete)
+		case finalizerPostDelete:
+			d.Hooks = append(d.Hooks, app.PostDelete)
 		}
 	}
 	return d

@@ -20,17 +20,13 @@ const attemptAnnotation = "plumbline.dev/hook-attempt"
 
 var hookPhases = map[string]app.SyncPhase{
 	"PreSync": app.PreSync, "Sync": app.InSync, "PostSync": app.PostSync, "SyncFail": app.SyncFail,
+	"PreDelete": app.PreDelete, "PostDelete": app.PostDelete,
 }
 
 var helmHookPhases = map[string]app.SyncPhase{
 	"pre-install": app.PreSync, "pre-upgrade": app.PreSync, "post-install": app.PostSync, "post-upgrade": app.PostSync,
+	"pre-delete": app.PreDelete, "post-delete": app.PostDelete,
 }
-
-// Hooks that run when an application is deleted, which this version does not do.
-var (
-	deleteHooks     = []string{"PreDelete", "PostDelete"}
-	helmDeleteHooks = []string{"pre-delete", "post-delete"}
-)
 
 // helmNoHooks are Helm's hooks that have no place in a sync.
 var helmNoHooks = []string{"test", "test-success", "pre-rollback", "post-rollback"}
@@ -40,7 +36,7 @@ var helmNoHooks = []string{"test", "test-success", "pre-rollback", "post-rollbac
 func ownHooks(notes map[string]string) []string {
 	return slices.DeleteFunc(listed(notes[hookAnnotation]), func(name string) bool {
 		_, known := hookPhases[name]
-		return !known && name != "Skip" && !slices.Contains(deleteHooks, name)
+		return !known && name != "Skip"
 	})
 }
 
@@ -53,7 +49,7 @@ func IsHook(obj *unstructured.Unstructured) bool {
 	}
 	return slices.ContainsFunc(listed(notes[helmHookAnnotation]), func(name string) bool {
 		_, known := helmHookPhases[name]
-		return known || slices.Contains(helmNoHooks, name) || slices.Contains(helmDeleteHooks, name)
+		return known || slices.Contains(helmNoHooks, name)
 	})
 }
 
@@ -71,20 +67,6 @@ func phasesOf(obj *unstructured.Unstructured) []app.SyncPhase {
 	}
 	slices.SortFunc(list, app.SyncPhase.Compare)
 	return slices.Compact(list)
-}
-
-// deleteHookOf returns the first type of obj that would run when the
-// application is deleted, or "".
-func deleteHookOf(obj *unstructured.Unstructured) string {
-	notes := obj.GetAnnotations()
-	names, wanted := ownHooks(notes), deleteHooks
-	if len(names) == 0 {
-		names, wanted = listed(notes[helmHookAnnotation]), helmDeleteHooks
-	}
-	if i := slices.IndexFunc(names, func(name string) bool { return slices.Contains(wanted, name) }); i >= 0 {
-		return names[i]
-	}
-	return ""
 }
 
 // skipped reports whether obj is never applied: Skip as its only hook type, or

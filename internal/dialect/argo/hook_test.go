@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -86,12 +88,65 @@ func TestHooks(t *testing.T) {
 }
 
 func TestHooksOfDeletion(t *testing.T) {
-	for _, notes := range []map[string]any{
-		{"argocd.argoproj.io/hook": "PreDelete"}, {"argocd.argoproj.io/hook": "PreSync,PostDelete"}, {"helm.sh/hook": "pre-delete"},
+	for want, notes := range map[string]map[string]any{
+		"PreDelete":            {"argocd.argoproj.io/hook": "PreDelete"},
+		"PreSync PostDelete":   {"argocd.argoproj.io/hook": "PostDelete,PreSync"},
+		"PreDelete PostDelete": {"helm.sh/hook": "post-delete,pre-delete"},
 	} {
-		if _, err := prepared(t, job("x", notes)); err == nil || !strings.Contains(err.Error(), "job.yaml is a") {
-			t.Errorf("%v: %v", notes, err)
+		items, err := prepared(t, job("x", notes))
+		var phases []string
+		for _, item := range items {
+			phases = append(phases, item.Phase.String())
 		}
+		if got := strings.Join(phases, " "); got != want || err != nil {
+			t.Errorf("%v: %s, %v, want %s", notes, got, err, want)
+		}
+	}
+}
+
+// An Application is held by what has to run when it is deleted, for as long as that is
+// so.
+func TestDeletionFinalizers(t *testing.T) {
+	const own, pre, post = argo.Finalizer, "pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"
+	for name, test := range map[string]struct {
+		have     []string
+		deleted  bool
+		last     []app.SyncPhase
+		ended    []app.SyncPhase
+		compared bool
+		want     []string
+	}{
+		"none":          {[]string{own}, false, nil, nil, true, []string{own}},
+		"added":         {[]string{own, "other"}, false, []app.SyncPhase{app.PostDelete, app.PreDelete}, nil, true, []string{own, "other", pre, post}},
+		"already there": {[]string{pre, own}, false, []app.SyncPhase{app.PreDelete}, nil, true, []string{pre, own}},
+		"no longer":     {[]string{own, pre, post}, false, []app.SyncPhase{app.PostDelete}, nil, true, []string{own, post}},
+		"not compared":  {[]string{own, pre}, false, nil, nil, false, []string{own, pre}},
+		"being deleted": {[]string{own, pre, post}, true, nil, nil, false, []string{own, pre, post}},
+		"after a phase": {[]string{own, pre, post}, true, nil, []app.SyncPhase{app.PreDelete}, false, []string{own, post}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := application()
+			a.Finalizers = test.have
+			if test.deleted {
+				at := metav1.NewTime(now)
+				a.DeletionTimestamp = &at
+			}
+			out := outcome()
+			out.Compared, out.Last, out.Ended = test.compared, test.last, test.ended
+			next := settings.Report(a, out, now)
+			if d := cmp.Diff(test.want, next.Finalizers); d != "" {
+				t.Errorf("-want +got:\n%s", d)
+			}
+			if test.deleted {
+				if d := settings.Decode(next).Deletion; len(d.Hooks) != len(next.Finalizers)-1 || !d.Cascade {
+					t.Errorf("read back: %+v", d)
+				}
+			}
+			out.Gone = true
+			if left := settings.Report(a, out, now).Finalizers; slices.ContainsFunc(left, func(f string) bool { return f != "other" }) {
+				t.Errorf("gone, and held by %v", left)
+			}
+		})
 	}
 }
 

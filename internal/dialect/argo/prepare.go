@@ -33,10 +33,6 @@ func (s Settings) Prepare(a app.Application, manifests []object.Manifest, namesp
 		if skipped(m.Object) {
 			continue
 		}
-		if name := deleteHookOf(m.Object); name != "" {
-			return nil, nil, condition.Newf(condition.NotSupported,
-				"%s in %s is a %s hook, and hooks of a deletion are not run by this version: nothing is applied, because the application could not be deleted as it asks", m.Key(), m.Origin.File, name)
-		}
 		made, err := s.items(a, m, namespaced)
 		if err != nil {
 			return nil, nil, condition.Because(condition.PlanInvalid, err)

@@ -24,10 +24,11 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 	at := metav1.NewTime(now.Truncate(time.Second))
 	if out.Gone {
 		next.Finalizers = slices.DeleteFunc(next.Finalizers, func(f string) bool {
-			return f == Finalizer || f == finalizerForeground || f == finalizerBackground
+			return f == Finalizer || f == finalizerForeground || f == finalizerBackground || deleteFinalizers[strings.TrimSuffix(f, "/cleanup")] != ""
 		})
 		return next
 	}
+	next.Finalizers = lastWords(a, out)
 	st := &next.Status
 	if out.Contested {
 		st.Conditions = beside(a.Status.Conditions, conditions(a.Status.Conditions, out, at))
@@ -67,6 +68,28 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 		st.ReconciledAt = &at
 	}
 	return next
+}
+
+// deleteFinalizers are those that hooks of a deletion hold an Application by.
+var deleteFinalizers = map[string]app.SyncPhase{finalizerPreDelete: app.PreDelete, finalizerPostDelete: app.PostDelete}
+
+// lastWords returns the finalizers of an Application: while it lives, one for each
+// phase of its deletion that has hooks, and then those whose hooks have not run.
+func lastWords(a *v1alpha1.Application, out app.Outcome) []string {
+	living := a.DeletionTimestamp == nil && out.Compared && !out.Contested
+	var list []string
+	for _, f := range a.Finalizers {
+		phase := deleteFinalizers[f]
+		if phase == "" || (!living && !slices.Contains(out.Ended, phase)) || (living && slices.Contains(out.Last, phase)) {
+			list = append(list, f)
+		}
+	}
+	for _, f := range []string{finalizerPreDelete, finalizerPostDelete} {
+		if living && slices.Contains(out.Last, deleteFinalizers[f]) && !slices.Contains(list, f) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // compared returns what a status says of the sources that were compared with, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -20,7 +21,7 @@ import (
 // it came in, and lets go of the user's object once that is done.
 func (s *session) finalize(ctx context.Context) {
 	d := s.app.Deletion
-	if !d.Cascade {
+	if !d.Cascade && len(d.Hooks) == 0 {
 		s.out.Gone = true
 		return
 	}
@@ -33,14 +34,27 @@ func (s *session) finalize(ctx context.Context) {
 		s.again(5 * soon)
 		return
 	}
-	left, err := s.remaining(ctx)
-	if err != nil {
-		s.problem(err, condition.DeleteFailed)
-		s.again(5 * soon)
+	if ready := s.lastHooks(ctx); !ready {
 		return
 	}
+	if slices.Contains(d.Hooks, app.PreDelete) && s.runLast(ctx, app.PreDelete) {
+		s.again(time.Millisecond) // its objects have their turn once that is written down
+		return
+	}
+	if slices.Contains(d.Hooks, app.PreDelete) {
+		return
+	}
+	var left []plan.Leftover
+	if d.Cascade {
+		var err error
+		if left, err = s.remaining(ctx); err != nil {
+			s.problem(err, condition.DeleteFailed)
+			s.again(5 * soon)
+			return
+		}
+	}
 	if len(left) == 0 {
-		s.out.Gone = true
+		s.out.Gone = !slices.Contains(d.Hooks, app.PostDelete) || s.runLast(ctx, app.PostDelete)
 		return
 	}
 	if asking := s.unasked(left); len(asking) > 0 {
@@ -72,7 +86,7 @@ func (s *session) finalize(ctx context.Context) {
 	if len(steps) > 0 {
 		s.options.Logger.Info("deleted objects", "app", s.app.ID.String(), "objects", len(steps), "waiting", going)
 	}
-	if !d.Await {
+	if !d.Await && !slices.Contains(d.Hooks, app.PostDelete) {
 		s.out.Gone = true
 		return
 	}
@@ -125,6 +139,9 @@ func (s *session) remaining(ctx context.Context) ([]plan.Leftover, error) {
 		}
 		if s.claimedElsewhere(e.Key) {
 			continue // it has moved to another application
+		}
+		if s.subject.AttemptOf(live) == plan.Attempt(s.ending(), app.PostDelete) {
+			continue // it runs after all others have gone
 		}
 		if e.Key.Kind == s.app.ID.Kind && e.Key.Namespace == s.app.ID.Namespace && e.Key.Name == s.app.ID.Name {
 			continue // an application that deploys itself

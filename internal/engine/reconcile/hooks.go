@@ -37,7 +37,8 @@ func itemsOf(hooks []hook) []plan.Item {
 
 // isHook reports whether a hook of that name is declared.
 func (s *session) isHook(key object.Key) bool {
-	return slices.ContainsFunc(s.hooks, func(item plan.Item) bool { return item.Key() == key })
+	named := func(item plan.Item) bool { return item.Key() == key }
+	return slices.ContainsFunc(s.hooks, named) || slices.ContainsFunc(s.last, named)
 }
 
 // armed returns the hooks of an operation as they stand in its present attempt,

@@ -27,6 +27,8 @@ type memory struct {
 	unread  time.Time     // since when its source is not known to be read
 	held    atomic.Int64  // objects whose deletion a guard holds
 
+	failed map[object.Key]string // hooks of the deletion that failed, and at which revision
+
 	announced string       // revision that its managed source has read and did not show when last looked at; empty: none
 	ahead     []object.Key // what that revision declares, when last known
 

@@ -21,7 +21,7 @@ import (
 func (s *session) advance(ctx context.Context, rev source.Revision) {
 	s.out.Revision = rev
 	items, err := s.render(ctx, rev)
-	items, s.hooks = plan.Split(items)
+	items = s.split(items)
 	if s.early(err) {
 		return
 	}
@@ -71,7 +71,7 @@ func (s *session) holdLast(ctx context.Context) {
 		return
 	}
 	items, err := s.render(ctx, last.Revision)
-	items, s.hooks = plan.Split(items)
+	items = s.split(items)
 	if err != nil {
 		return // the newer revision's failure is what matters
 	}

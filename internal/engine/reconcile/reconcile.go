@@ -248,6 +248,7 @@ type session struct {
 	did notice.Did
 
 	hooks     []plan.Item // of the revision that is compared with
+	last      []plan.Item // its hooks that run when the application is deleted
 	persisted bool        // the operation was written down as it is
 
 	ahead    []object.Key                               // what is declared at a revision whose turn has not come

@@ -117,7 +117,7 @@ func (s *session) claim(declared []object.Key) {
 func (s *session) claimAhead(ctx context.Context, rev source.Revision) {
 	problems, tools := s.out.Problems, s.out.Tools
 	items, err := s.render(ctx, rev)
-	items, _ = plan.Split(items)
+	items, _, _ = plan.Split(items)
 	s.out.Problems, s.out.Tools = problems, tools // they are told when the revision's turn has come
 	if err != nil {
 		s.ahead = s.mem.ahead // what was claimed before stands

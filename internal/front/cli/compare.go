@@ -38,7 +38,7 @@ type comparison struct {
 // compare looks at every desired object and at every leftover.
 func compare(ctx context.Context, u unit, items []plan.Item, live view) (*comparison, error) {
 	c := &comparison{decl: u.decl}
-	items, hooks := plan.Split(items)
+	items, hooks, _ := plan.Split(items)
 	c.expect(hooks)
 	desired := map[object.Key]bool{}
 	for _, item := range items {
