@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -109,7 +110,10 @@ func TestAddress(t *testing.T) {
 		"relative":  {"https://x/charts", "web-1.tgz", "https://x/charts/web-1.tgz", ""},
 		"below":     {"https://x/charts/", "a/web-1.tgz", "https://x/charts/a/web-1.tgz", ""},
 		"from root": {"https://x/charts", "/web-1.tgz", "https://x/web-1.tgz", ""},
-		"absolute":  {"https://x/charts", "http://y/web-1.tgz", "http://y/web-1.tgz", ""},
+		"absolute":  {"https://x/charts", "https://y/web-1.tgz", "https://y/web-1.tgz", ""},
+		"plain":     {"https://x/charts", "http://y/web-1.tgz", "", "without encryption"},
+		"all plain": {"http://x/charts", "http://y/web-1.tgz", "http://y/web-1.tgz", ""},
+		"password":  {"https://x/charts", "https://ann:secret@y/web-1.tgz", "", "a password in it"},
 		"file":      {"https://x", "file:///etc/passwd", "", `of the scheme "file"`},
 		"registry":  {"https://x", "oci://y/web", "", "lies in an OCI registry (oci://y/web)"},
 		"no URL":    {"https://x", "http://[", "", "is none"},
@@ -121,6 +125,22 @@ func TestAddress(t *testing.T) {
 	}
 	if _, err := chart.Address("https://x", chart.Version{Version: "1"}); err == nil {
 		t.Error("a version without URL has an address")
+	}
+	if got, err := chart.Address("https://x", chart.Version{Version: "1", Digest: "ab", URLs: []string{"http://y/web-1.tgz"}}); err != nil || got != "http://y/web-1.tgz" {
+		t.Errorf("a digest makes up for encryption: %s, %v", got, err)
+	}
+}
+
+func TestSameServer(t *testing.T) {
+	for pair, same := range map[[2]string]bool{
+		{"https://x/a", "https://X:443/b"}: true, {"http://x:80", "http://x"}: true,
+		{"https://x", "http://x"}: false, {"https://x", "https://x:8443"}: false, {"https://x", "https://a.x"}: false,
+	} {
+		a, _ := url.Parse(pair[0])
+		b, _ := url.Parse(pair[1])
+		if chart.SameServer(a, b) != same {
+			t.Errorf("%v: same %t", pair, !same)
+		}
 	}
 }
 

@@ -227,6 +227,10 @@ func Address(repository string, v Version) (string, error) {
 	}
 	out := base.ResolveReference(ref)
 	switch {
+	case out.User != nil:
+		return "", fmt.Errorf("version %s: its URL has a user name or a password in it", v.Version)
+	case out.Scheme == "http" && base.Scheme == "https" && v.Digest == "":
+		return "", fmt.Errorf("version %s: its archive comes without encryption, and the index has no digest that would tell whether it is the right one", v.Version)
 	case out.Scheme == "http" || out.Scheme == "https":
 	case out.Scheme == "oci":
 		return "", fmt.Errorf("version %s lies in an OCI registry (%s): use that as repoURL", v.Version, out.Redacted())
@@ -234,4 +238,16 @@ func Address(repository string, v Version) (string, error) {
 		return "", fmt.Errorf("version %s: its URL is of the scheme %q, and only http and https are fetched", v.Version, out.Scheme)
 	}
 	return out.String(), nil
+}
+
+// SameServer reports whether two URLs are of one server: scheme, host and port.
+func SameServer(a, b *url.URL) bool {
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return map[string]string{"https": "443", "http": "80"}[strings.ToLower(u.Scheme)]
 }

@@ -3,8 +3,7 @@ package packagestore
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/chart"
@@ -24,48 +22,6 @@ import (
 // index is what is known of a repository's index; its text is on disk.
 type index struct {
 	etag, modified string
-}
-
-// client is an HTTP client for one way to connect.
-type client struct {
-	*http.Client
-}
-
-// client returns the one that connects as credentials say. Connections are shared.
-func (s *Store) client(c app.Credentials) (client, error) {
-	key := keyOf(string(c.CABundle), string(c.ClientCert), string(c.ClientKey), fmt.Sprint(c.SkipTLSVerify))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known, ok := s.clients[key]; ok {
-		return known, nil
-	}
-	config := &tls.Config{InsecureSkipVerify: c.SkipTLSVerify} //nolint:gosec // as users may ask for in a repository Secret
-	if len(c.CABundle) > 0 {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(c.CABundle) {
-			return client{}, errors.New("the CA bundle for this host holds no certificate")
-		}
-		config.RootCAs = pool
-	}
-	if len(c.ClientCert) > 0 {
-		pair, err := tls.X509KeyPair(c.ClientCert, c.ClientKey)
-		if err != nil {
-			return client{}, fmt.Errorf("client certificate: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	made := client{&http.Client{Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true,
-		TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: 30 * time.Second, IdleConnTimeout: time.Minute,
-	}}}
-	if len(s.clients) > 100 { // each renewal of a certificate makes another
-		clear(s.clients)
-	}
-	s.clients[key] = made
-	return made, nil
 }
 
 func (s *Store) findByIndex(ctx context.Context, remote Remote, wants []Want) (map[Want]source.RefTarget, error) {
@@ -164,10 +120,19 @@ func (s *Store) index(ctx context.Context, remote Remote) ([]byte, error) {
 
 // get fetches one URL. Credentials are shown to the repository's own host alone.
 func (s *Store) get(ctx context.Context, remote Remote, address string, header http.Header, limit int64) ([]byte, *http.Response, error) {
-	c, err := s.client(remote.Credentials)
+	target, err := url.Parse(address)
+	if err != nil {
+		return nil, nil, errors.New("its address is no URL")
+	}
+	known := remote.Credentials
+	if base, err := url.Parse(remote.URL); err != nil || !known.PassCredentials && !chart.SameServer(base, target) {
+		known = app.Credentials{}
+	}
+	to, err := s.ways.to(target, known)
 	if err != nil {
 		return nil, nil, err
 	}
+	to.header = authorization(known)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, nil, errors.New("its address is no URL")
@@ -176,11 +141,7 @@ func (s *Store) get(ctx context.Context, remote Remote, address string, header h
 		req.Header[name] = values
 	}
 	req.Header.Set("User-Agent", "plumbline")
-	shown := false
-	if remote.Credentials.PassCredentials || sameHost(remote.URL, req.URL) {
-		shown = authorize(req, remote.Credentials)
-	}
-	resp, err := c.Do(req)
+	resp, err := (&http.Client{Transport: to, CheckRedirect: follow}).Do(req)
 	if err != nil {
 		return nil, nil, plain(err)
 	}
@@ -189,39 +150,32 @@ func (s *Store) get(ctx context.Context, remote Remote, address string, header h
 	case resp.StatusCode == http.StatusNotModified && header != nil:
 		return nil, resp, nil
 	case resp.StatusCode != http.StatusOK:
-		return nil, nil, refusal(resp, req.URL, shown)
+		return nil, nil, refusal(resp, req.URL, to.header != "")
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("%s broke off: %w", req.URL.Redacted(), err)
+		return nil, nil, fmt.Errorf("%s broke off: %w", source.Redact(address), err)
 	case int64(len(data)) > limit:
-		return nil, nil, fmt.Errorf("%s has more than %d MiB", req.URL.Redacted(), limit>>20)
+		return nil, nil, fmt.Errorf("%s has more than %d MiB", source.Redact(address), limit>>20)
 	}
 	return data, resp, nil
 }
 
-func sameHost(repository string, to *url.URL) bool {
-	own, err := url.Parse(repository)
-	return err == nil && own.Scheme == to.Scheme && strings.EqualFold(own.Host, to.Host)
-}
-
-// authorize reports whether anything was shown.
-func authorize(req *http.Request, c app.Credentials) bool {
+// authorization is the header that credentials are sent in; empty: there are none.
+func authorization(c app.Credentials) string {
 	switch {
 	case c.BearerToken != "":
-		req.Header.Set("Authorization", "Bearer "+c.BearerToken)
+		return "Bearer " + c.BearerToken
 	case c.Username != "" || c.Password != "":
-		req.SetBasicAuth(c.Username, c.Password)
-	default:
-		return false
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password))
 	}
-	return true
+	return ""
 }
 
 // refusal says what an answer means that is none.
 func refusal(resp *http.Response, at *url.URL, shown bool) error {
-	where := at.Redacted()
+	where := source.Redact(at.String())
 	switch code := resp.StatusCode; {
 	case (code == http.StatusUnauthorized || code == http.StatusForbidden) && shown:
 		return fmt.Errorf("%s refuses the credentials (%s)", where, resp.Status)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -42,13 +43,16 @@ func (s *Store) repository(from Remote, name string) (*remote.Repository, error)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no name of a repository in a registry", path)
 	}
-	c, err := s.client(from.Credentials)
+	server := &url.URL{Scheme: "https", Host: repo.Reference.Host()}
+	if repo.PlainHTTP = from.Credentials.PlainHTTP; repo.PlainHTTP {
+		server.Scheme = "http"
+	}
+	to, err := s.ways.to(server, from.Credentials)
 	if err != nil {
 		return nil, err
 	}
-	repo.PlainHTTP = from.Credentials.PlainHTTP
 	repo.Client = &auth.Client{
-		Client: c.Client, Header: http.Header{"User-Agent": {"plumbline"}}, Cache: auth.NewCache(),
+		Client: &http.Client{Transport: to, CheckRedirect: follow}, Header: http.Header{"User-Agent": {"plumbline"}}, Cache: auth.NewCache(),
 		Credential: auth.StaticCredential(repo.Reference.Host(), auth.Credential{
 			Username: from.Credentials.Username, Password: from.Credentials.Password, AccessToken: from.Credentials.BearerToken,
 		}),

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,7 +54,8 @@ type Store struct {
 	mu      sync.Mutex
 	indexes map[string]*index // by repository and user
 	trees   []kept            // the last used first
-	clients map[string]client // by what a connection depends on
+
+	ways ways
 }
 
 // kept is a package whose files are in memory.
@@ -72,7 +74,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("package store: %w", err)
 	}
-	return &Store{dir: dir, opts: opts, indexes: map[string]*index{}, clients: map[string]client{}}, nil
+	return &Store{dir: dir, opts: opts, indexes: map[string]*index{}, ways: ways{known: map[wayKey]*http.Transport{}}}, nil
 }
 
 // patience bounds one look at a repository, and one download.
