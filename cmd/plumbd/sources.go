@@ -60,11 +60,11 @@ func (r repositories) find(ctx context.Context, remote refresh.Remote, names []s
 	return refs, nil
 }
 
-// packageRemote is where packages are fetched from. A registry may be written without
-// its scheme where a Secret says that it is one.
+// packageRemote is where packages are fetched from. What is written without a scheme is
+// a registry, whether a Secret says so or not.
 func packageRemote(remote refresh.Remote) packagestore.Remote {
 	url := remote.URL
-	if remote.Credentials.OCI && !strings.Contains(url, "://") {
+	if !strings.Contains(url, "://") {
 		url = "oci://" + url
 	}
 	return packagestore.Remote{URL: url, Credentials: remote.Credentials}

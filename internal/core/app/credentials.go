@@ -11,7 +11,6 @@ type Credentials struct {
 	ClientCert         []byte
 	ClientKey          []byte
 	SkipTLSVerify      bool // as users may ask for in a repository Secret
-	OCI                bool // the charts of the repository are in an OCI registry
 	PlainHTTP          bool // a registry is spoken to without TLS
 	PassCredentials    bool // to hosts other than the repository's, too
 }

@@ -37,6 +37,15 @@ func (d Dependency) Mount() string {
 	return "chart:" + d.Name + ":" + hex.EncodeToString(sum[:8])
 }
 
+// RepositoryName returns the name that a dependency has in place of a repository's URL,
+// as "@name" or "alias:name", and false if it has none.
+func RepositoryName(repository string) (string, bool) {
+	if name, ok := strings.CutPrefix(repository, "@"); ok {
+		return name, true
+	}
+	return strings.CutPrefix(repository, "alias:")
+}
+
 // manifest is what is read of a Chart.yaml, a requirements.yaml or a Chart.lock.
 type manifest struct {
 	Dependencies []Dependency `json:"dependencies"`

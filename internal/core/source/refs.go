@@ -60,6 +60,10 @@ type Ref struct {
 	// range of versions. The revision is the version.
 	Chart string
 
+	// PassCredentials shows the credentials of a repository of charts to the other
+	// hosts that its index names, too.
+	PassCredentials bool
+
 	// Artifact says that the repository is one of OCI artifacts: Any is a digest, a
 	// tag, or a version range that tags satisfy. The revision is the digest.
 	Artifact bool

@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -19,34 +20,85 @@ type RepositorySecret struct {
 	Data map[string][]byte
 }
 
-// Credentials finds those for a URL: of the repository itself, or of the
-// longest matching prefix. Public repositories need none. knownHosts are used
-// for SSH.
-func Credentials(url string, secrets []RepositorySecret, knownHosts []byte) (app.Credentials, error) {
-	var best *RepositorySecret
+// Trust is what an installation knows of servers.
+type Trust struct {
+	KnownHosts   []byte            // host keys of SSH servers
+	Certificates map[string]string // certificate authorities in PEM form, by host
+}
+
+// authority returns the certificate authorities of the server that a URL names.
+func (t Trust) authority(address string) []byte {
+	if !strings.Contains(address, "://") {
+		address = registryScheme + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	for _, name := range []string{u.Host, u.Hostname()} { // with its port, should somebody write that
+		if text := t.Certificates[name]; text != "" {
+			return []byte(text)
+		}
+	}
+	return nil
+}
+
+const registryScheme = "oci://"
+
+// Credentials finds those for a URL: of the repository itself, or of the longest
+// matching prefix. Public repositories need none. What a repository's own Secret says
+// besides counts as well when the prefix has the credentials. A registry is the same
+// with and without its scheme.
+func Credentials(address string, secrets []RepositorySecret, trust Trust) (app.Credentials, error) {
+	var own, best *RepositorySecret
 	longest := -1
+	bare := strings.TrimPrefix(address, registryScheme)
 	for i := range secrets {
 		s := &secrets[i]
-		registered := string(s.Data["url"])
+		registered := strings.TrimPrefix(string(s.Data["url"]), registryScheme)
 		switch s.Type {
 		case "repository":
-			if source.NormalizeURL(registered) == source.NormalizeURL(url) && hasCredentials(*s) {
-				return credentialsOf(*s, knownHosts)
+			if source.NormalizeURL(registered) == source.NormalizeURL(bare) && (own == nil || hasCredentials(*s)) {
+				own = s
 			}
 		case "repo-creds":
-			if registered != "" && strings.HasPrefix(url, registered) && len(registered) > longest {
+			if registered != "" && strings.HasPrefix(bare, registered) && len(registered) > longest {
 				best, longest = s, len(registered)
 			}
 		}
 	}
-	if best == nil {
-		return app.Credentials{KnownHosts: knownHosts}, nil
+	out := app.Credentials{KnownHosts: trust.KnownHosts, CABundle: trust.authority(address)}
+	if own != nil {
+		if err := own.settings(&out); err != nil {
+			return app.Credentials{}, err
+		}
+		if hasCredentials(*own) {
+			best = own
+		}
 	}
-	return credentialsOf(*best, knownHosts)
+	if best == nil {
+		return out, nil
+	}
+	return best.credentials(out)
+}
+
+// Named returns the address of the repository that is registered under a name, as
+// charts refer to it in their dependencies.
+func Named(name string, secrets []RepositorySecret) (string, bool) {
+	for _, s := range secrets {
+		if s.Type == "repository" && name != "" && string(s.Data["name"]) == name && len(s.Data["url"]) > 0 {
+			address := string(s.Data["url"])
+			if string(s.Data["enableOCI"]) == "true" && !strings.Contains(address, "://") {
+				address = registryScheme + address
+			}
+			return address, true
+		}
+	}
+	return "", false
 }
 
 func hasCredentials(s RepositorySecret) bool {
-	for _, key := range []string{"username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "insecure", "githubAppID", "enableOCI", "insecureOCIForceHttp"} {
+	for _, key := range []string{"username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "insecure", "githubAppID"} {
 		if len(s.Data[key]) > 0 {
 			return true
 		}
@@ -54,19 +106,25 @@ func hasCredentials(s RepositorySecret) bool {
 	return false
 }
 
-func credentialsOf(s RepositorySecret, knownHosts []byte) (app.Credentials, error) {
+// settings adds what a Secret says of how a server is spoken to.
+func (s RepositorySecret) settings(out *app.Credentials) error {
+	if string(s.Data["insecureIgnoreHostKey"]) == "true" {
+		return condition.Newf(condition.NotSupported, "repository Secret %q: insecureIgnoreHostKey is refused; add the host to argocd-ssh-known-hosts-cm", s.Name)
+	}
+	out.SkipTLSVerify = out.SkipTLSVerify || string(s.Data["insecure"]) == "true"
+	out.PlainHTTP = out.PlainHTTP || string(s.Data["insecureOCIForceHttp"]) == "true"
+	return nil
+}
+
+func (s RepositorySecret) credentials(out app.Credentials) (app.Credentials, error) {
 	if len(s.Data["githubAppID"]) > 0 {
 		return app.Credentials{}, condition.Newf(condition.NotSupported, "repository Secret %q: GitHub App credentials are not supported by this version; use a token as password", s.Name)
 	}
-	if string(s.Data["insecureIgnoreHostKey"]) == "true" {
-		return app.Credentials{}, condition.Newf(condition.NotSupported, "repository Secret %q: insecureIgnoreHostKey is refused; add the host to argocd-ssh-known-hosts-cm", s.Name)
+	if err := s.settings(&out); err != nil {
+		return app.Credentials{}, err
 	}
-	return app.Credentials{
-		Username: string(s.Data["username"]), Password: string(s.Data["password"]), BearerToken: string(s.Data["bearerToken"]),
-		SSHPrivateKey: s.Data["sshPrivateKey"], KnownHosts: knownHosts,
-		ClientCert: s.Data["tlsClientCertData"], ClientKey: s.Data["tlsClientCertKey"],
-		SkipTLSVerify: string(s.Data["insecure"]) == "true",
-		OCI:           string(s.Data["enableOCI"]) == "true" || string(s.Data["type"]) == "oci",
-		PlainHTTP:     string(s.Data["insecureOCIForceHttp"]) == "true",
-	}, nil
+	out.Username, out.Password, out.BearerToken = string(s.Data["username"]), string(s.Data["password"]), string(s.Data["bearerToken"])
+	out.SSHPrivateKey = s.Data["sshPrivateKey"]
+	out.ClientCert, out.ClientKey = s.Data["tlsClientCertData"], s.Data["tlsClientCertKey"]
+	return out, nil
 }

@@ -42,9 +42,12 @@ func TestCredentials(t *testing.T) {
 		"empty prefix":   {"an empty prefix opens nothing", url, []argo.RepositorySecret{secret("repo-creds", "", "password", "all")}, ""},
 		"another type":   {"other Secrets are none", url, []argo.RepositorySecret{secret("cluster", url, "password", "cluster"), secret("repository-write", url, "password", "write")}, ""},
 		"ssh":            {"the two spellings of ssh are one", "git@git.example:acme/shop.git", []argo.RepositorySecret{secret("repository", "ssh://git@git.example/acme/shop", "password", "ssh")}, "ssh"},
+		"registry":       {"a registry is the same with and without its scheme", "oci://reg.example:5000/charts", []argo.RepositorySecret{secret("repository", "reg.example:5000/charts", "password", "oci")}, "oci"},
+		"registry chart": {"in either place", "reg.example:5000/charts", []argo.RepositorySecret{secret("repository", "oci://reg.example:5000/charts", "password", "oci")}, "oci"},
+		"registry host":  {"and by its prefix", "reg.example:5000/charts", []argo.RepositorySecret{secret("repo-creds", "oci://reg.example:5000", "password", "oci")}, "oci"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := argo.Credentials(test.url, test.secrets, []byte("hosts"))
+			got, err := argo.Credentials(test.url, test.secrets, argo.Trust{KnownHosts: []byte("hosts")})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,18 +61,51 @@ func TestCredentials(t *testing.T) {
 func TestCredentialFields(t *testing.T) {
 	const url = "https://git.example/a"
 	got, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "username", "u", "password", "p", "bearerToken", "t",
-		"sshPrivateKey", "k", "tlsClientCertData", "c", "tlsClientCertKey", "ck", "insecure", "true")}, nil)
+		"sshPrivateKey", "k", "tlsClientCertData", "c", "tlsClientCertKey", "ck", "insecure", "true")}, argo.Trust{Certificates: map[string]string{"git.example": "ca", "other": "x"}})
 	want := app.Credentials{
 		Username: "u", Password: "p", BearerToken: "t", SSHPrivateKey: []byte("k"),
-		ClientCert: []byte("c"), ClientKey: []byte("ck"), SkipTLSVerify: true,
+		ClientCert: []byte("c"), ClientKey: []byte("ck"), SkipTLSVerify: true, CABundle: []byte("ca"),
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
 	for field, value := range map[string]string{"githubAppID": "7", "insecureIgnoreHostKey": "true"} {
-		_, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "password", "hunter2", field, value)}, nil)
+		_, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "password", "hunter2", field, value)}, argo.Trust{})
 		if err == nil || condition.Of(err, "").Reason != condition.NotSupported || !strings.Contains(err.Error(), `"repo"`) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// What a registration says of the server counts, whoever has the credentials.
+func TestInherited(t *testing.T) {
+	const url = "reg.example/charts"
+	got, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "enableOCI", "true", "insecureOCIForceHttp", "true"), secret("repo-creds", "reg.example", "username", "u", "password", "p")}, argo.Trust{})
+	if d := cmp.Diff(app.Credentials{Username: "u", Password: "p", PlainHTTP: true}, got); d != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+}
+
+func TestTrust(t *testing.T) {
+	trust := argo.Trust{Certificates: map[string]string{"reg.example": "ca", "reg.example:5000": "with port", "::1": "six"}}
+	for address, want := range map[string]string{
+		"https://reg.example/charts": "ca", "reg.example/charts": "ca", "oci://reg.example:5000/x": "with port", "https://[::1]:8443/x": "six",
+		"https://other.example": "", "git@reg.example:acme/shop.git": "", "%": "",
+	} {
+		got, err := argo.Credentials(address, nil, trust)
+		if err != nil || string(got.CABundle) != want {
+			t.Errorf("%s: %q %v", address, got.CABundle, err)
+		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	secrets := []argo.RepositorySecret{
+		secret("repository", "https://charts.example", "name", "team"), secret("repository", "reg.example/charts", "name", "oci", "enableOCI", "true"), secret("repo-creds", "https://x", "name", "creds"),
+	}
+	for name, want := range map[string]string{"team": "https://charts.example", "oci": "oci://reg.example/charts", "creds": "", "": ""} {
+		if got, ok := argo.Named(name, secrets); got != want || ok != (want != "") {
+			t.Errorf("%s: %q %t", name, got, ok)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (s Settings) sourceOf(a app.Application, spec sourceSpec) (app.Source, erro
 	}
 	switch {
 	case spec.Chart != "":
-		out.Ref = source.Ref{Chart: spec.Chart, Any: spec.TargetRevision}
+		out.Ref = source.Ref{Chart: spec.Chart, Any: spec.TargetRevision, PassCredentials: spec.Helm != nil && spec.Helm.PassCredentials}
 	case isOCI(spec.RepoURL):
 		out.Ref = source.Ref{Artifact: true, Any: spec.TargetRevision}
 	}

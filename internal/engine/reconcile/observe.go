@@ -184,7 +184,7 @@ func (s *session) renderOne(ctx context.Context, from app.Source, tree source.Tr
 	}
 	res, err := s.renders.Render(ctx, req, tree)
 	s.mark = marked{}
-	if err == nil && len(s.app.Sources) == 1 && !s.app.Borrowed {
+	if err == nil && len(s.app.Sources) == 1 && !s.app.Borrowed && !from.Ref.Packaged() { // one version is of many charts
 		s.mark = marked{Mark: s.renders.Mark(req, res, tree), at: rev.ID}
 	}
 	return res, err
@@ -201,7 +201,7 @@ func (s *session) withDependencies(ctx context.Context, req render.Request, tree
 	}
 	mounts := map[string]source.Tree{}
 	for _, d := range missing {
-		sub, err := s.sources.Chart(ctx, d.Fetch, s.subject.Trusts(d.Fetch.Repository))
+		sub, err := s.sources.Chart(ctx, d.Fetch, s.subject.Trusts)
 		if err != nil {
 			return nil, condition.Because(condition.SourceFailed, fmt.Errorf("chart in %q: dependency %q: %w", req.Path, d.Listed.Name, err))
 		}

@@ -117,9 +117,9 @@ type Sources interface {
 	Now(reader app.ID) []int64
 	Forget(reader app.ID)
 	Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error)
-	// Chart reads a chart that another one depends on; without trust its repository
-	// is shown no credentials.
-	Chart(ctx context.Context, d chart.Dependency, trusted bool) (source.Tree, error)
+	// Chart reads a chart that another one depends on; a repository that trusts
+	// denies is shown no credentials.
+	Chart(ctx context.Context, d chart.Dependency, trusts func(url string) bool) (source.Tree, error)
 }
 
 // Renders turns a tree into manifests and remembers those it made.

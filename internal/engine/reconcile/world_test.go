@@ -50,7 +50,7 @@ func (g *git) Read(app.ID, ...refresh.Want) []refresh.Seen { return []refresh.Se
 func (g *git) Forget(app.ID)                               {}
 func (g *git) Now(app.ID) []int64                          { g.asked++; return []int64{g.seen.Polls + 1} }
 
-func (g *git) Chart(context.Context, chart.Dependency, bool) (source.Tree, error) {
+func (g *git) Chart(context.Context, chart.Dependency, func(string) bool) (source.Tree, error) {
 	return nil, errors.New("there are no charts here")
 }
 

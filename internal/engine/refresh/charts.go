@@ -18,16 +18,23 @@ type resolved struct {
 }
 
 // Chart reads a chart that another one depends on. What a range stands for is looked
-// up again after the interval between polls. Without trust its repository is shown no
+// up again after the interval between polls. A repository that trusts denies is shown no
 // credentials.
-func (p *Poller) Chart(ctx context.Context, d chart.Dependency, trusted bool) (source.Tree, error) {
-	if !strings.Contains(d.Repository, "://") {
-		return nil, condition.Newf(condition.SourceFailed, "its repository %q is no URL: names of repositories are not known here, give the URL in Chart.yaml", d.Repository)
-	}
-	remote := Remote{URL: d.Repository, Packages: true, Chart: d.Name}
-	if trusted {
+func (p *Poller) Chart(ctx context.Context, d chart.Dependency, trusts func(url string) bool) (source.Tree, error) {
+	url := d.Repository
+	if name, named := chart.RepositoryName(url); named {
 		var err error
-		if remote.Credentials, err = p.keys.Credentials(ctx, d.Repository, nil); err != nil {
+		if url, err = p.keys.Named(ctx, name); err != nil {
+			return nil, condition.Because(condition.SourceFailed, err)
+		}
+	}
+	if !strings.Contains(url, "://") {
+		return nil, condition.Newf(condition.SourceFailed, "its repository %q is neither a URL nor a name, which begins with @", d.Repository)
+	}
+	remote := Remote{URL: url, Packages: true, Chart: d.Name}
+	if trusts(url) {
+		var err error
+		if remote.Credentials, err = p.keys.Credentials(ctx, url, nil); err != nil {
 			return nil, condition.Because(condition.SourceFailed, err)
 		}
 	}
@@ -43,7 +50,7 @@ func (p *Poller) Chart(ctx context.Context, d chart.Dependency, trusted bool) (s
 }
 
 func (p *Poller) resolve(ctx context.Context, remote Remote, d chart.Dependency) (string, error) {
-	key := fmt.Sprintf("%s %t", d.Mount(), remote.Credentials.Username != "")
+	key := fmt.Sprintf("%s %s %t", remote.URL, d.Mount(), remote.Credentials.Username != "")
 	p.mu.Lock()
 	known, ok := p.charts[key]
 	p.mu.Unlock()

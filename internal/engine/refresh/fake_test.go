@@ -131,6 +131,13 @@ func (k *keys) Credentials(_ context.Context, _ string, secret *app.SecretRef) (
 	return app.Credentials{Password: k.password}, k.err
 }
 
+func (k *keys) Named(_ context.Context, name string) (string, error) {
+	if name != "team" {
+		return "", errors.New("no repository is registered under the name " + name)
+	}
+	return "https://charts.example/team", nil
+}
+
 // read is Read of one thing.
 func (w *world) read(reader app.ID, want refresh.Want) refresh.Seen { return w.Read(reader, want)[0] }
 

@@ -45,6 +45,8 @@ type Repositories interface {
 // for the URL when secret is nil.
 type Keys interface {
 	Credentials(ctx context.Context, url string, secret *app.SecretRef) (app.Credentials, error)
+	// Named returns the URL of the repository that is registered under a name.
+	Named(ctx context.Context, name string) (string, error)
 }
 
 // Want is what a reader needs of a repository.
@@ -305,9 +307,9 @@ var ErrUnread = errors.New("no repository is known")
 func (p *Poller) Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error) {
 	p.mu.Lock()
 	remotes := p.readers[reader]
-	chart := ""
+	var ref source.Ref
 	if number < len(remotes) {
-		chart = remotes[number].wants[part{reader, number}].Ref.Chart
+		ref = remotes[number].wants[part{reader, number}].Ref
 	}
 	p.mu.Unlock()
 	if number >= len(remotes) {
@@ -317,7 +319,7 @@ func (p *Poller) Tree(ctx context.Context, reader app.ID, number int, rev source
 	if err != nil {
 		return nil, err
 	}
-	remote.Chart = chart
+	remote.Chart, remote.Credentials.PassCredentials = ref.Chart, ref.PassCredentials
 	return p.repos.Tree(ctx, remote, rev)
 }
 

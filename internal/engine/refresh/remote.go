@@ -3,8 +3,10 @@ package refresh
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -33,6 +35,9 @@ type remote struct {
 	fails       int             // in a row
 	credentials *app.Credentials
 	full        map[string]string // abbreviated commit ids that were looked up
+
+	asked map[string]bool // what the last poll asked for beside branches and tags
+	got   map[string]bool // what the last one asked for that succeeded: refs has the answers
 }
 
 // ticket is the poll that answers a request.
@@ -53,16 +58,28 @@ func (r *remote) read(wanted part, want Want) Seen {
 	before, known := r.wants[wanted]
 	r.wants[wanted] = want
 	seen := r.seen(want)
-	if r.polls > 0 && (!known || before.Ref != want.Ref) && (len(want.Ref.Needs()) > 0 || abbreviation(want.Ref, r.refs) != "") {
+	if r.polls > 0 && (!known || before.Ref != want.Ref) && (r.lacks(want.Ref) || abbreviation(want.Ref, r.refs) != "") {
 		r.hurry() // it asks for more than branches and tags
 	}
 	r.told[wanted] = seen
 	return seen
 }
 
+// lacks reports whether the last poll did not ask for all that ref needs.
+func (r *remote) lacks(ref source.Ref) bool { return !holds(r.asked, ref.Needs()) }
+
+func holds(set map[string]bool, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !set[name] })
+}
+
+// seen returns what is known for a want. A package that no poll has asked for yet has
+// had no poll: that there is nothing of it says nothing about the repository.
 func (r *remote) seen(want Want) Seen {
 	seen := Seen{Polls: r.polls, At: r.at, Err: r.err}
-	if r.refs == nil {
+	if want.Ref.Packaged() && r.lacks(want.Ref) {
+		return Seen{At: r.at}
+	}
+	if r.refs == nil || want.Ref.Packaged() && !holds(r.got, want.Ref.Needs()) {
 		return seen
 	}
 	rev, err := want.Ref.Resolve(r.refs)
@@ -127,9 +144,21 @@ func (r *remote) wait(otherwise time.Duration) time.Duration {
 		}
 	}
 	if r.fails == 0 {
-		return interval
+		return interval + r.jitter(interval)
 	}
 	return min(interval, time.Second<<min(r.fails-1, 10))
+}
+
+// jitter spreads the polls of packages, of which one server often has many repositories,
+// over a quarter of the interval: of each repository by another part of it, and each
+// time by another one.
+func (r *remote) jitter(interval time.Duration) time.Duration {
+	if !r.key.packages || interval >= Followed {
+		return 0
+	}
+	h := fnv.New32a()
+	h.Write([]byte(r.key.url + " " + strconv.FormatInt(r.polls, 10)))
+	return interval / 4 / 1000 * time.Duration(h.Sum32()%1000)
 }
 
 // poll fetches once and tells the readers for whom something changed.
@@ -156,7 +185,7 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 		fetchCtx, cancel = context.WithTimeout(ctx, timeout)
 	}
 	defer cancel()
-	refs, full, err := p.fetch(fetchCtx, r)
+	found, err := p.fetch(fetchCtx, r)
 	end(err)
 	if ctx.Err() != nil {
 		return
@@ -164,7 +193,7 @@ func (p *Poller) poll(ctx context.Context, r *remote) {
 	if err != nil {
 		p.opts.Logger.Warn("fetch failed", "repository", source.Redact(r.url), "err", err)
 	}
-	if news := p.conclude(r, refs, full, err); len(news) > 0 {
+	if news := p.conclude(r, found, err); len(news) > 0 {
 		for i := range news {
 			if p.opts.Trace != nil {
 				news[i].Cause = context.WithoutCancel(ctx)
@@ -194,21 +223,30 @@ func (r *remote) timeout() time.Duration {
 	return longest
 }
 
+// answer is what a poll asked for, and what it found out.
+type answer struct {
+	needs []string
+	refs  source.Refs
+	full  map[string]string
+}
+
 // fetch gets the references and completes the abbreviated ids that readers ask
 // for. Credentials are looked up again when those in use were refused.
-func (p *Poller) fetch(ctx context.Context, r *remote) (source.Refs, map[string]string, error) {
+func (p *Poller) fetch(ctx context.Context, r *remote) (answer, error) {
+	found := answer{needs: p.needs(r)}
 	remote, err := p.remote(ctx, r)
 	if err != nil {
-		return nil, nil, err
+		return found, err
 	}
-	refs, err := p.repos.Fetch(ctx, remote, p.needs(r))
+	found.refs, err = p.repos.Fetch(ctx, remote, found.needs)
 	if err != nil {
 		p.mu.Lock()
 		r.credentials = nil
 		p.mu.Unlock()
-		return nil, nil, condition.Because(condition.SourceFailed, err)
+		return found, condition.Because(condition.SourceFailed, err)
 	}
-	return refs, p.complete(ctx, r, remote, refs), nil
+	found.full = p.complete(ctx, r, remote, found.refs)
+	return found, nil
 }
 
 // complete looks up the abbreviated ids that readers ask for. One that was found
@@ -293,24 +331,28 @@ func (p *Poller) Renew() {
 }
 
 // conclude stores the result of a poll and returns the readers to notify.
-func (p *Poller) conclude(r *remote, refs source.Refs, full map[string]string, err error) []News {
+func (p *Poller) conclude(r *remote, found answer, err error) []News {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r.polls = r.started
 	r.err = err
+	r.asked = map[string]bool{}
+	for _, need := range found.needs {
+		r.asked[need] = true
+	}
 	if err != nil {
 		r.fails++
 	} else {
-		r.fails, r.at, r.refs, r.full = 0, time.Now(), refs, full
+		r.fails, r.at, r.refs, r.full, r.got = 0, time.Now(), found.refs, found.full, r.asked
 	}
 	var notify []News
 	at := map[app.ID]int{} // in notify
-	found := map[source.Ref]Seen{}
+	known := map[source.Ref]Seen{}
 	for wanted, want := range r.wants {
-		now, known := found[want.Ref]
-		if !known {
+		now, has := known[want.Ref]
+		if !has {
 			now = r.seen(want)
-			found[want.Ref] = now
+			known[want.Ref] = now
 		}
 		before := r.told[wanted]
 		asked := r.waiting[wanted] || before.Polls == 0 || text(now.Err) != text(before.Err)
