@@ -199,7 +199,7 @@ func from(file string, offset int64) ([]byte, error) {
 }
 
 // privates bounds how many private worlds there are at once.
-var privates = make(chan struct{}, 2)
+var privates = make(chan struct{}, 3)
 
 // private [-replicas COUNT] [-files COUNT] [-disk SIZE] [-faults] [flag...]: this story gets a world of its
 // own, plumbd the flags; with -replicas, so many plumbd share the work, and with

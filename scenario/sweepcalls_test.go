@@ -23,7 +23,7 @@ func TestEveryCallMayFail(t *testing.T) { callFaults.sweep(t, 1) }
 
 // All watches may end, and what they would continue from may be forgotten, at
 // any time.
-func TestWatchesMayEndAtAnyCall(t *testing.T) { watchFaults.sweep(t, 5) }
+func TestWatchesMayEndAtAnyCall(t *testing.T) { watchFaults.sweep(t, 7) }
 
 // sweep lives one life for every call and fault, or for one call in so many and
 // the faults in turn unless everything is asked for.
