@@ -67,6 +67,7 @@ var floors = []floor{
 // technologies are what each driver wraps. A driver that is not listed wraps nothing.
 var technologies = map[string][]string{
 	"gitstore":     {"golang.org/x/sys", "golang.org/x/sync", "golang.org/x/crypto"}, // git is a program
+	"jsonnet":      {"github.com/google/go-jsonnet"},
 	"lua":          {"github.com/yuin/gopher-lua"},
 	"packagestore": {"oras.land/oras-go", "github.com/opencontainers/image-spec"},
 	"helm":         {"helm.sh/helm", "github.com/Masterminds/sprig", "github.com/santhosh-tekuri/jsonschema", "github.com/bmatcuk/doublestar"},

@@ -16,6 +16,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
 	"github.com/plumbline-dev/plumbline/internal/driver/helm"
+	"github.com/plumbline-dev/plumbline/internal/driver/jsonnet"
 	"github.com/plumbline-dev/plumbline/internal/driver/kustomize"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 	"github.com/plumbline-dev/plumbline/internal/front/cli"
@@ -51,7 +52,11 @@ func run() int {
 
 // workerTools are the template tools that run in a worker process.
 func workerTools() map[render.Tool]render.Renderer {
-	return map[render.Tool]render.Renderer{render.Kustomize: kustomize.Renderer{}, render.Helm: helm.Renderer{}}
+	return map[render.Tool]render.Renderer{
+		render.Directory: render.DirectoryRenderer{Evaluate: jsonnet.Evaluate},
+		render.Kustomize: kustomize.Renderer{},
+		render.Helm:      helm.Renderer{},
+	}
 }
 
 func ports(pool *renderworker.Pool) cli.Ports {
@@ -63,7 +68,7 @@ func ports(pool *renderworker.Pool) cli.Ports {
 		Getenv:   os.Getenv,
 		Now:      time.Now,
 		Dialects: dialects,
-		Renderer: render.Tools{render.Directory: render.DirectoryRenderer{}, render.Kustomize: pool, render.Helm: pool},
+		Renderer: render.Tools{render.Directory: render.DirectoryRenderer{Elsewhere: pool}, render.Kustomize: pool, render.Helm: pool},
 		OpenRepository: func(dir string) (cli.Repository, error) {
 			local, err := gitstore.OpenLocal(dir, gitstore.Options{})
 			if err != nil {

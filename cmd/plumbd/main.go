@@ -23,6 +23,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/driver/helm"
+	"github.com/plumbline-dev/plumbline/internal/driver/jsonnet"
 	"github.com/plumbline-dev/plumbline/internal/driver/kustomize"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 )
@@ -85,7 +86,11 @@ func exit(err error) {
 
 // tools are the template tools that run in worker processes.
 func tools() map[render.Tool]render.Renderer {
-	return map[render.Tool]render.Renderer{render.Kustomize: kustomize.Renderer{}, render.Helm: helm.Renderer{}}
+	return map[render.Tool]render.Renderer{
+		render.Directory: render.DirectoryRenderer{Evaluate: jsonnet.Evaluate},
+		render.Kustomize: kustomize.Renderer{},
+		render.Helm:      helm.Renderer{},
+	}
 }
 
 func parse(args []string) (config, error) {

@@ -442,7 +442,7 @@ func (w *wiring) renderers() error {
 
 // toolchain renders plain directories here and the rest in workers.
 func (w *wiring) toolchain() render.Tools {
-	return render.Tools{render.Directory: render.DirectoryRenderer{}, render.Kustomize: w.pool, render.Helm: w.pool}
+	return render.Tools{render.Directory: render.DirectoryRenderer{Elsewhere: w.pool}, render.Kustomize: w.pool, render.Helm: w.pool}
 }
 
 // quiet keeps the library's chatter out of the log below warnings.

@@ -103,6 +103,30 @@ func (d *Decoder) DecodeJSON(file string, data []byte) ([]Manifest, error) {
 	return d.build(file, docs)
 }
 
+// DecodeJSONList is DecodeJSON for a text that may hold lists of objects as well.
+// Nulls, also in a list, are nothing.
+func (d *Decoder) DecodeJSONList(file string, data []byte) ([]Manifest, error) {
+	data, err := d.accept(file, data)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := parseJSON(data)
+	if err != nil {
+		return nil, inFile(file, err)
+	}
+	var out []document
+	for _, doc := range docs {
+		list, isList := doc.value.([]any)
+		if !isList {
+			out = append(out, doc)
+		}
+		for _, v := range list {
+			out = append(out, document{value: v, line: doc.line})
+		}
+	}
+	return d.build(file, out)
+}
+
 // Manifests makes manifests of values that something else has parsed, with the
 // same checks as Decode. Mappings may have keys of any type. The values belong
 // to the manifests afterwards.

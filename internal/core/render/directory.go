@@ -27,10 +27,25 @@ const (
 // stands. A file that is no Kubernetes manifest at all is left out with a
 // warning; one that looks like a manifest and cannot be decoded fails the
 // render. A directory without manifests renders to nothing, without an error.
+//
+// A file ending in .jsonnet declares what Evaluate makes of it: an object or a list
+// of objects. It may loop and allocate without end, so a server has a worker
+// process evaluate, and hands directories with such files over by Elsewhere.
 type DirectoryRenderer struct {
 	CombinedLimit int64 // bytes; 0 means DefaultCombinedLimit
 	FilesLimit    int   // 0 means DefaultFilesLimit
+
+	Evaluate  Evaluator // of .jsonnet files; nil: there are none, or Elsewhere has one
+	Elsewhere Renderer  // renders directories with .jsonnet files if Evaluate is nil
 }
+
+// An Evaluator returns the JSON text that a Jsonnet program makes. It reads nothing
+// but the tree: file is where the program is, and imports are looked for beside the
+// file that has them, then in the directories of paths, first to last.
+type Evaluator func(ctx context.Context, tree source.Tree, file string, paths []string, options JsonnetOptions) (string, error)
+
+// errElsewhere ends the walk of a directory that another renderer is for.
+var errElsewhere = errors.New("has Jsonnet, which is evaluated elsewhere")
 
 // Render implements Renderer.
 func (d DirectoryRenderer) Render(ctx context.Context, req Request, tree source.Tree) (Result, error) {
@@ -39,6 +54,10 @@ func (d DirectoryRenderer) Render(ctx context.Context, req Request, tree source.
 		return Result{}, err
 	}
 	if err := w.dir(ctx, w.root); err != nil {
+		if errors.Is(err, errElsewhere) {
+			req.Tool = Directory
+			return d.Elsewhere.Render(ctx, req, tree)
+		}
 		return Result{}, err
 	}
 	return Result{Tool: Directory, Manifests: w.manifests, Warnings: w.warnings.list(), Digest: Digest(w.manifests)}, nil
@@ -54,6 +73,9 @@ type walk struct {
 	bytesLimit       int64
 	filesLeft        int
 	filesLimit       int
+	evaluate         Evaluator
+	elsewhere        bool
+	imports          []string // directories
 
 	decoder   object.Decoder
 	manifests []object.Manifest
@@ -61,7 +83,7 @@ type walk struct {
 }
 
 func (d DirectoryRenderer) newWalk(req Request, tree source.Tree) (*walk, error) {
-	w := &walk{tree: tree, bytesLimit: d.CombinedLimit, filesLimit: d.FilesLimit}
+	w := &walk{tree: tree, bytesLimit: d.CombinedLimit, filesLimit: d.FilesLimit, evaluate: d.Evaluate, elsewhere: d.Elsewhere != nil}
 	if w.bytesLimit == 0 {
 		w.bytesLimit = DefaultCombinedLimit
 	}
@@ -82,7 +104,8 @@ func (d DirectoryRenderer) newWalk(req Request, tree source.Tree) (*walk, error)
 	if w.exclude, err = optionalGlob("exclude", w.opts.Exclude); err != nil {
 		return nil, err
 	}
-	return w, nil
+	w.imports, err = w.opts.Jsonnet.paths(w.root)
+	return w, err
 }
 
 func optionalGlob(field, pattern string) (*regexp.Regexp, error) {
@@ -135,7 +158,7 @@ func (w *walk) dir(ctx context.Context, dir string) error {
 				continue
 			}
 		}
-		if err := w.file(name); err != nil {
+		if err := w.file(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -200,10 +223,7 @@ func (w *walk) isDirLink(name string) (bool, error) {
 	return info.IsDir(), nil
 }
 
-func (w *walk) file(name string) error {
-	if path.Ext(name) == ".jsonnet" && !w.opts.AnyExtension {
-		return fmt.Errorf("%s: jsonnet is not supported yet: leave the file out with directory.exclude %q or commit what it generates", name, "*.jsonnet")
-	}
+func (w *walk) file(ctx context.Context, name string) error {
 	data, err := w.tree.ReadFile(name)
 	if err != nil {
 		return err
@@ -213,6 +233,9 @@ func (w *walk) file(name string) error {
 	}
 	if w.opts.SkipMarker != "" && bytes.Contains(data, []byte(w.opts.SkipMarker)) {
 		return nil
+	}
+	if path.Ext(name) == ".jsonnet" {
+		return w.program(ctx, name)
 	}
 	manifests, err := w.decode(name, data)
 	if err == nil {

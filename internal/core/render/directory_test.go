@@ -94,7 +94,12 @@ func TestDirectory(t *testing.T) {
 		},
 		"Jsonnet": {
 			reason: "objects must not vanish because a format is not known", files: files{"r/a.jsonnet": "{}", "r/b.libsonnet": ""}, path: "r",
-			err: `r/a.jsonnet: jsonnet is not supported yet: leave the file out with directory.exclude "*.jsonnet" or commit what it generates`,
+			err: `r/a.jsonnet: there is no evaluator for Jsonnet`,
+		},
+		"JsonnetNotWanted": {
+			reason: "what is left out or marked needs no evaluator", files: files{"r/a.jsonnet": "{}", "r/b.jsonnet": "// skip-me", "r/c.yaml": configMap("c")}, path: "r",
+			opts: &DirectoryOptions{Exclude: "a*", SkipMarker: "skip-me"},
+			want: []string{"ConfigMap c from r/c.yaml"},
 		},
 		"LFS": {
 			reason: "a pointer is not the content",

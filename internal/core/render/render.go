@@ -64,6 +64,22 @@ type DirectoryOptions struct {
 	AnyExtension bool `json:"anyExtension,omitempty"`
 	// SkipMarker leaves out files that contain this text; empty skips none.
 	SkipMarker string `json:"skipMarker,omitempty"`
+
+	Jsonnet JsonnetOptions `json:"jsonnet,omitzero"`
+}
+
+// JsonnetOptions are what a Jsonnet program is told.
+type JsonnetOptions struct {
+	External []JsonnetValue `json:"external,omitempty"` // std.extVar
+	TopLevel []JsonnetValue `json:"topLevel,omitempty"` // arguments of a file that is a function
+	Libs     []string       `json:"libs,omitempty"`     // directories for imports, from the root of the tree
+}
+
+// JsonnetValue is one named value.
+type JsonnetValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Code  bool   `json:"code,omitempty"` // the value is Jsonnet, not a string
 }
 
 // KustomizeOptions are laid over the kustomization file before it is built.

@@ -38,10 +38,7 @@ func TestRefusedFields(t *testing.T) {
 		"ref":                  {`spec.source.ref: "a/b"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Ref = "a/b" })},
 		"plugin":               {"spec.source.plugin", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Plugin = &v1alpha1.PluginSource{} })},
 		"two tools":            {"multiple application sources", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Helm, s.Directory = &v1alpha1.HelmSource{}, &v1alpha1.DirectorySource{} })},
-		"jsonnet": {"spec.source.directory.jsonnet", condition.NotSupported, src(func(s *v1alpha1.Source) {
-			s.Directory = &v1alpha1.DirectorySource{Jsonnet: v1alpha1.Jsonnet{Libs: []string{"lib"}}}
-		})},
-		"kustomize": {"spec.source.kustomize.version", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Kustomize = &v1alpha1.KustomizeSource{Version: "v4"} })},
+		"kustomize":            {"spec.source.kustomize.version", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Kustomize = &v1alpha1.KustomizeSource{Version: "v4"} })},
 		"replicas": {`spec.source.kustomize.replicas: count "many" of "api"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) {
 			s.Kustomize = &v1alpha1.KustomizeSource{Replicas: []v1alpha1.KustomizeReplica{{Name: "api", Count: intstr.FromString("many")}}}
 		})},

@@ -106,6 +106,9 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 		req.Tool = render.Directory
 		req.Directory.Recurse, req.Directory.Include, req.Directory.Exclude = d.Recurse, d.Include, d.Exclude
 		req.Directory.AnyExtension = d.DisableExtensionFilter
+		req.Directory.Jsonnet = render.JsonnetOptions{
+			External: jsonnetValues(d.Jsonnet.ExtVars, env), TopLevel: jsonnetValues(d.Jsonnet.TLAs, env), Libs: d.Jsonnet.Libs,
+		}
 	}
 	if req.Helm == nil {
 		req.Helm = &render.HelmOptions{}
@@ -115,6 +118,14 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 	}
 	req.Pinned = env.pinned
 	return req, err
+}
+
+func jsonnetValues(vars []v1alpha1.JsonnetVar, env *buildEnv) []render.JsonnetValue {
+	var out []render.JsonnetValue
+	for _, v := range vars {
+		out = append(out, render.JsonnetValue{Name: v.Name, Value: env.expand(v.Value), Code: v.Code})
+	}
+	return out
 }
 
 // check says what is wrong with a source, or not supported.
@@ -146,8 +157,6 @@ func (s sourceSpec) check() error {
 		return condition.Newf(condition.InvalidSpec, "%s: multiple application sources defined: set one of helm, kustomize and directory", s.at)
 	case s.Path == "" && s.Ref == "" && s.Chart == "":
 		return condition.Newf(condition.InvalidSpec, "%s.path is required; use \".\" for the root of the repository", s.at)
-	case s.Directory != nil && (len(s.Directory.Jsonnet.ExtVars)+len(s.Directory.Jsonnet.TLAs)+len(s.Directory.Jsonnet.Libs) > 0):
-		return condition.Newf(condition.NotSupported, "%s.directory.jsonnet is not supported by this version", s.at)
 	}
 	return nil
 }
