@@ -330,14 +330,14 @@ func (w *wiring) build() error {
 	w.registry = fleet.NewRegistry(home, argo.InCluster, w.dial(wake), wake, w.log)
 	credentials := &renewal{poller: poller, registry: w.registry, secrets: secrets}
 	config := &settings{
-		reader: w.manager.GetAPIReader(), namespace: w.cfg.namespace, log: w.log,
+		reader: w.manager.GetAPIReader(), namespace: w.cfg.namespace, log: w.log, config: argo.DecodeConfig(nil),
 		changed: func() { control.EnqueueApplications(context.Background()) },
 	}
 	busy := func() bool { return control.Busy() }
 	teller := w.newTeller(busy)
 	w.counters.told(teller)
 	reconciler := reconcile.New(map[string]reconcile.Dialect{
-		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings, Clusters: w.registry, Checks: config.current},
+		v1alpha1.ApplicationKind:      &reconcile.Applications{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader(), Settings: w.settings, Clusters: w.registry, Config: config.current},
 		kustomizev1.KustomizationKind: &reconcile.Kustomizations{Client: w.manager.GetClient(), Direct: w.manager.GetAPIReader()},
 	}, w.registry, poller, renders{Memo: w.memo, tools: w.toolchain()}, reconcile.Options{Logger: w.log, Recorder: recorder{w.counters, w.tracer}, PruneLimit: w.cfg.pruneLimit, TakeOver: w.cfg.takeOver, Busy: busy, Tell: telling(teller)})
 	control = reconcile.NewController(reconciler, w.cfg.workers)
@@ -348,7 +348,7 @@ func (w *wiring) build() error {
 			return err
 		}
 	}
-	if err := control.Start(w.manager, w.settings); err != nil {
+	if err := control.Start(w.manager, w.settings, config.gives); err != nil {
 		return err
 	}
 	if err := config.read(context.Background()); err != nil {

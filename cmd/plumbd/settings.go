@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/gobwas/glob"
@@ -13,7 +14,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/plumbline-dev/plumbline/internal/core/app"
 	corehealth "github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/driver/lua"
@@ -50,13 +50,19 @@ func marking(ctx context.Context, reader client.Reader, given argo.Settings) (ar
 }
 
 // current returns what is in force.
-func (s *settings) current() (corehealth.Checks, app.Ignores) {
+func (s *settings) current() (corehealth.Checks, argo.Config) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.checks == nil {
-		return nil, s.config.Ignores
+		return nil, s.config
 	}
-	return s.checks, s.config.Ignores
+	return s.checks, s.config
+}
+
+// gives reports whether projects may inherit of one of this name.
+func (s *settings) gives(project string) bool {
+	_, config := s.current()
+	return slices.ContainsFunc(config.Bases, func(b argo.GlobalProject) bool { return b.Project == project })
 }
 
 // Reconcile is called when the ConfigMap came, changed or went.

@@ -45,7 +45,8 @@ type Application struct {
 	Target     Destination
 	Project    string // empty: the dialect has no projects
 	Policy     Policy
-	Ignores    Ignores // what does not count as a difference
+	Ignores    Ignores    // what does not count as a difference
+	Kinds      KindFilter // what is left alone
 
 	Windows   []Window   // when operations may run; none: at any time
 	Request   *Operation // what the user asked to run now; nil: nothing

@@ -1,5 +1,7 @@
 package app
 
+import "slices"
+
 // Project is a tenancy boundary: which sources, destinations and kinds an
 // application may use. Patterns are globs; the gate package gives them meaning.
 type Project struct {
@@ -18,6 +20,22 @@ type Project struct {
 
 	OwnClustersOnly bool     // destinations are clusters that are registered for this project
 	Unsupported     []string // rules that this version cannot keep: nothing of the project runs
+}
+
+// With returns the project with what it inherits from another: lists are added to
+// its own.
+func (p Project) With(base Project) Project {
+	p.SourceRepos = slices.Concat(p.SourceRepos, base.SourceRepos)
+	p.Destinations = slices.Concat(p.Destinations, base.Destinations)
+	p.ClusterAllow = slices.Concat(p.ClusterAllow, base.ClusterAllow)
+	p.ClusterDeny = slices.Concat(p.ClusterDeny, base.ClusterDeny)
+	if base.ObjectAllow != nil { // or else everything stays allowed
+		p.ObjectAllow = append(slices.Clip(p.ObjectAllow), base.ObjectAllow...)
+	}
+	p.ObjectDeny = slices.Concat(p.ObjectDeny, base.ObjectDeny)
+	p.Windows = slices.Concat(p.Windows, base.Windows)
+	p.Accounts = slices.Concat(p.Accounts, base.Accounts)
+	return p
 }
 
 // Window is a repeating time in which operations may run, or may not. The gate

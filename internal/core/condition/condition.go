@@ -39,6 +39,7 @@ const (
 	OtherEngine      Reason = "OtherEngine"      // warning: another engine is at work on the same application
 	WindowClosed     Reason = "WindowClosed"     // warning: this is no time to sync
 	SharedObject     Reason = "SharedObject"     // warning: two applications claim one object
+	ExcludedObject   Reason = "ExcludedObject"   // warning: the installation leaves objects of this kind alone
 	RepeatedObject   Reason = "RepeatedObject"   // warning: one object is rendered more than once
 	RenderWarning    Reason = "RenderWarning"    // warning: the template tool skipped something
 	ReportIncomplete Reason = "ReportIncomplete" // warning: the status had to be shortened
@@ -46,7 +47,7 @@ const (
 
 // Warning reports whether problems of this reason leave the application working.
 func (r Reason) Warning() bool {
-	return r.Holds() || slices.Contains([]Reason{OtherEngine, WindowClosed, SharedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
+	return r.Holds() || slices.Contains([]Reason{OtherEngine, WindowClosed, SharedObject, ExcludedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
 }
 
 // Holds reports whether problems of this reason keep objects from being pruned

@@ -18,6 +18,18 @@ const Manager = "argocd-controller"
 // Takeover lists the managers whose fields become ours with the first apply.
 var Takeover = []string{"kubectl-client-side-apply", "before-first-apply", Manager}
 
+// TakeoverOf lists them for one application, whose user may name another manager of
+// client-side applies, or leave all of those alone.
+func TakeoverOf(a *v1alpha1.Application) []string {
+	if sp := a.Spec.SyncPolicy; sp != nil && options(sp.SyncOptions).has("ClientSideApplyMigration=false") {
+		return []string{Manager}
+	}
+	if name := a.Annotations[migrateAnnotation]; name != "" {
+		return append([]string{name}, Takeover...)
+	}
+	return Takeover
+}
+
 // InCluster is the server URL that stands for the cluster the engine runs in.
 const InCluster = "https://kubernetes.default.svc"
 
@@ -36,6 +48,7 @@ const (
 	hookAnnotation          = "argocd.argoproj.io/hook"
 	hookDeleteAnnotation    = "argocd.argoproj.io/hook-delete-policy"
 	approvedAnnotation      = "argocd.argoproj.io/deletion-approved"
+	migrateAnnotation       = "argocd.argoproj.io/client-side-apply-migration-manager"
 	healthAnnotation        = "argocd.argoproj.io/ignore-healthcheck"
 	helmHookAnnotation      = "helm.sh/hook"
 	helmDeleteAnnotation    = "helm.sh/hook-delete-policy"
@@ -62,6 +75,7 @@ type Settings struct {
 	Tracking       Tracking     // empty: TrackByAnnotation
 	InstanceLabel  string       // label of TrackByLabel; empty: app.kubernetes.io/instance
 	InstallationID string       // tells several installations on one cluster apart; empty: not used
+	Loose          bool         // see Config.Loose
 }
 
 // Admits reports whether Applications in a namespace are this installation's.

@@ -1,11 +1,15 @@
 package argo
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/gobwas/glob"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -26,7 +30,16 @@ type HealthCheck struct {
 type Config struct {
 	Health  []HealthCheck // the first that matches judges
 	Ignores app.Ignores   // of all applications
-	Faults  []string      // keys that cannot be read, and why; the rest is in force
+	Kinds   app.KindFilter
+	Bases   []GlobalProject
+	Loose   bool     // kustomizations may load files from anywhere in their repository
+	Faults  []string // keys that cannot be read, and why; the rest is in force
+}
+
+// GlobalProject is a project of which others inherit.
+type GlobalProject struct {
+	Project  string               `json:"projectName"`
+	Selector metav1.LabelSelector `json:"labelSelector"` // of those that do
 }
 
 // DecodeConfig reads the data of argocd-cm. A key that is broken is named in Faults,
@@ -52,7 +65,103 @@ func DecodeConfig(data map[string]string) Config {
 		}
 	}
 	c.legacy(prefix, data[prefix])
+	c.Kinds.Excluded = slices.Concat(noise, c.scopes("resource.exclusions", data))
+	c.Kinds.Included = c.scopes("resource.inclusions", data)
+	c.globals("globalProjects", data)
+	c.build("kustomize.buildOptions", data)
 	return c
+}
+
+// noise are kinds that the cluster writes for itself. Nobody can include them.
+var noise = []app.KindScope{
+	{Groups: []string{"events.k8s.io", "metrics.k8s.io"}},
+	{Groups: []string{""}, Kinds: []string{"Event"}},
+	{Groups: []string{"coordination.k8s.io"}, Kinds: []string{"Lease"}},
+}
+
+// kindScope is the YAML of one exclusion or inclusion.
+type kindScope struct {
+	APIGroups []string `json:"apiGroups"`
+	Kinds     []string `json:"kinds"`
+	Clusters  []string `json:"clusters"`
+}
+
+func (c *Config) scopes(key string, data map[string]string) []app.KindScope {
+	var list []kindScope
+	if err := yaml.UnmarshalStrict([]byte(data[key]), &list); err != nil {
+		c.fault(key, "%v", err)
+		return nil
+	}
+	var out []app.KindScope
+	for _, s := range list {
+		for _, pattern := range slices.Concat(s.APIGroups, s.Clusters) {
+			if _, err := glob.Compile(pattern); err != nil {
+				c.fault(key, "%q is no pattern: %v", pattern, err)
+				return nil
+			}
+		}
+		out = append(out, app.KindScope{Groups: s.APIGroups, Kinds: s.Kinds, Clusters: s.Clusters})
+	}
+	return out
+}
+
+func (c *Config) globals(key string, data map[string]string) {
+	if err := yaml.UnmarshalStrict([]byte(data[key]), &c.Bases); err != nil {
+		c.fault(key, "%v", err)
+		c.Bases = nil
+		return
+	}
+	for i, base := range c.Bases {
+		_, err := metav1.LabelSelectorAsSelector(&base.Selector)
+		if err == nil && base.Project == "" {
+			err = errors.New("projectName is missing")
+		}
+		if err != nil {
+			c.fault(key, "[%d]: %v", i, err)
+			c.Bases = nil
+			return
+		}
+	}
+}
+
+// Inherited returns the names of the projects that one with these labels inherits of.
+func (c Config) Inherited(project string, of map[string]string) []string {
+	var names []string
+	for _, base := range c.Bases {
+		selector, err := metav1.LabelSelectorAsSelector(&base.Selector)
+		if err == nil && base.Project != project && selector.Matches(labels.Set(of)) && !slices.Contains(names, base.Project) {
+			names = append(names, base.Project)
+		}
+	}
+	return names
+}
+
+// build reads the flags of "kustomize build".
+func (c *Config) build(key string, data map[string]string) {
+	words := strings.Fields(strings.ReplaceAll(data[key], "=", " "))
+	for i := 0; i < len(words); i++ {
+		value := ""
+		if i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
+			value = words[i+1]
+		}
+		switch flag := words[i]; {
+		case flag == "--load-restrictor" && strings.EqualFold(value, "LoadRestrictionsNone"):
+			c.Loose = true
+		case flag == "--load-restrictor" && strings.EqualFold(value, "LoadRestrictionsRootOnly"):
+			c.Loose = false
+		case flag == "--load-restrictor":
+			c.fault(key, "--load-restrictor %q is none of LoadRestrictionsNone, LoadRestrictionsRootOnly", value)
+		case flag == "--reorder": // objects are applied in an order of their own anyway
+		case strings.HasPrefix(flag, "-"):
+			c.fault(key, "%s is not supported; the others are in force", flag)
+		}
+	}
+}
+
+// Under returns the settings with what argocd-cm says of rendering.
+func (s Settings) Under(c Config) Settings {
+	s.Loose = c.Loose
+	return s
 }
 
 // With lays over s what argocd-cm says of how objects are marked. It decides which

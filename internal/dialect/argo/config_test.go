@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 )
@@ -32,8 +34,99 @@ func TestDecodeConfig(t *testing.T) {
 			{Group: "*.example.com", Kind: "*", Fields: []string{"/status"}},
 		},
 	}
+	got.Kinds = app.KindFilter{} // see TestConfigKinds
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+// Kinds are left alone as argocd-cm says, and some always.
+func TestConfigKinds(t *testing.T) {
+	none := argo.DecodeConfig(nil).Kinds
+	got := argo.DecodeConfig(map[string]string{
+		"resource.exclusions": "- apiGroups: ['*.example.org']\n  kinds: ['*']\n  clusters: [https://eu.*]\n",
+		"resource.inclusions": "- kinds: [Pod, Lease]\n",
+	})
+	if len(got.Faults) > 0 {
+		t.Fatal(got.Faults)
+	}
+	for name, test := range map[string]struct {
+		filter app.KindFilter
+		gk     schema.GroupKind
+		server string
+		want   bool
+	}{
+		"ordinary":               {none, schema.GroupKind{Kind: "Pod"}, argo.InCluster, false},
+		"events":                 {none, schema.GroupKind{Kind: "Event"}, argo.InCluster, true},
+		"events by group":        {none, schema.GroupKind{Group: "events.k8s.io", Kind: "Event"}, argo.InCluster, true},
+		"metrics":                {none, schema.GroupKind{Group: "metrics.k8s.io", Kind: "PodMetrics"}, argo.InCluster, true},
+		"event of another group": {none, schema.GroupKind{Group: "calendar.example", Kind: "Event"}, argo.InCluster, false},
+		"excluded":               {got.Kinds, schema.GroupKind{Group: "a.example.org", Kind: "Pod"}, "https://eu.example", true},
+		"included":               {got.Kinds, schema.GroupKind{Kind: "Pod"}, "https://eu.example", false},
+		"not included":           {got.Kinds, schema.GroupKind{Kind: "Service"}, argo.InCluster, true},
+		"never included":         {got.Kinds, schema.GroupKind{Group: "coordination.k8s.io", Kind: "Lease"}, argo.InCluster, true},
+	} {
+		if got := test.filter.Excludes(test.gk, test.server); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestGlobalProjects(t *testing.T) {
+	c := argo.DecodeConfig(map[string]string{"globalProjects": `
+- projectName: base
+  labelSelector: {matchExpressions: [{key: team, operator: Exists}]}
+- projectName: strict
+  labelSelector: {matchLabels: {tier: prod}}
+- projectName: base
+  labelSelector: {matchLabels: {tier: prod}}
+`})
+	if len(c.Faults) > 0 {
+		t.Fatal(c.Faults)
+	}
+	for name, test := range map[string]struct {
+		project string
+		labels  map[string]string
+		want    string
+	}{
+		"none":     {"shop", nil, ""},
+		"one":      {"shop", map[string]string{"team": "a"}, "base"},
+		"both":     {"shop", map[string]string{"team": "a", "tier": "prod"}, "base strict"},
+		"not self": {"base", map[string]string{"team": "a", "tier": "prod"}, "strict"},
+	} {
+		if got := strings.Join(c.Inherited(test.project, test.labels), " "); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestBuildOptions(t *testing.T) {
+	for name, test := range map[string]struct {
+		flags string
+		loose bool
+		fault string
+	}{
+		"none":      {"", false, ""},
+		"equals":    {"--load-restrictor=LoadRestrictionsNone", true, ""},
+		"apart":     {"--reorder none --load-restrictor LoadRestrictionsNone", true, ""},
+		"strict":    {"--load-restrictor LoadRestrictionsRootOnly", false, ""},
+		"wrong":     {"--load-restrictor none-of-it", false, "none-of-it"},
+		"missing":   {"--load-restrictor --reorder=none", false, `--load-restrictor ""`},
+		"not there": {"--enable-exec --load-restrictor LoadRestrictionsNone", true, "--enable-exec is not supported"},
+	} {
+		c := argo.DecodeConfig(map[string]string{"kustomize.buildOptions": test.flags})
+		if c.Loose != test.loose || strings.Join(c.Faults, ";") == "" != (test.fault == "") || !strings.Contains(strings.Join(c.Faults, ";"), test.fault) {
+			t.Errorf("%s: %t, %q", name, c.Loose, c.Faults)
+		}
+		for kind, src := range map[string]v1alpha1.Source{"detected": {}, "kustomize": {Kustomize: &v1alpha1.KustomizeSource{NamePrefix: "x"}}} {
+			a := application()
+			src.RepoURL, src.Path = a.Spec.Source.RepoURL, a.Spec.Source.Path
+			a.Spec.Source = &src
+			req := settings.Under(c).Decode(a).Sources[0].Render
+			if got := req.Kustomize != nil && req.Kustomize.Unrestricted; got != test.loose {
+				t.Errorf("%s, %s: renders loosely: %t", name, kind, got)
+			}
+		}
 	}
 }
 
@@ -46,6 +139,11 @@ func TestConfigFaults(t *testing.T) {
 		"hostile jq":      {"resource.customizations.ignoreDifferences.all", "jqPathExpressions: ['range(1e9)']", "the function range"},
 		"no map":          {"resource.customizations", "- a", "resource.customizations: "},
 		"no text":         {"resource.customizations", "Service:\n  health.lua: [1]\n", "resource.customizations of Service: health.lua is no text"},
+		"exclusions":      {"resource.exclusions", "kinds: [Pod]", "resource.exclusions: "},
+		"typo in there":   {"resource.exclusions", "- apiGroup: [apps]", `unknown field "apiGroup"`},
+		"broken pattern":  {"resource.inclusions", "- apiGroups: ['[x']", `"[x" is no pattern`},
+		"no selector":     {"globalProjects", "- projectName: a\n  labelSelector: {matchExpressions: [{key: a, operator: Like}]}", "globalProjects: [0]: "},
+		"no project":      {"globalProjects", "- labelSelector: {}", "globalProjects: [0]: projectName is missing"},
 		"broken in there": {"resource.customizations", "Service:\n  ignoreDifferences: '['\n", "resource.customizations of Service: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -92,6 +92,28 @@ func TestRefusedFields(t *testing.T) {
 	}
 }
 
+// Whose fields become ours is the user's to say.
+func TestTakeoverOf(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit func(*v1alpha1.Application)
+		want []string
+	}{
+		"usual": {func(*v1alpha1.Application) {}, []string{"kubectl-client-side-apply", "before-first-apply", argo.Manager}},
+		"another": {func(a *v1alpha1.Application) {
+			a.Annotations = map[string]string{"argocd.argoproj.io/client-side-apply-migration-manager": "deployer"}
+		}, []string{"deployer", "kubectl-client-side-apply", "before-first-apply", argo.Manager}},
+		"none": {func(a *v1alpha1.Application) {
+			a.Spec.SyncPolicy = &v1alpha1.SyncPolicy{SyncOptions: []string{"ClientSideApplyMigration=false"}}
+		}, []string{argo.Manager}},
+	} {
+		a := application()
+		test.edit(a)
+		if d := cmp.Diff(test.want, argo.TakeoverOf(a)); d != "" {
+			t.Errorf("%s: -want +got:\n%s", name, d)
+		}
+	}
+}
+
 // What an operation's retries were survives the way through the status.
 func TestRetryRoundTrip(t *testing.T) {
 	for _, retry := range []app.Retry{

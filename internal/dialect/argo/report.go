@@ -197,6 +197,8 @@ func conditionType(r condition.Reason) v1alpha1.ConditionType {
 		return "SyncWindowWarning"
 	case condition.SharedObject:
 		return v1alpha1.ConditionSharedResourceWarning
+	case condition.ExcludedObject:
+		return v1alpha1.ConditionExcludedResourceWarning
 	case condition.RepeatedObject:
 		return v1alpha1.ConditionRepeatedResourceWarning
 	case condition.RenderWarning:

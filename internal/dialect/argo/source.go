@@ -27,6 +27,7 @@ type sourceSpec struct {
 
 	at      string   // the field that it is, for messages
 	aliases []string // of all sources of the application
+	loose   bool     // see Config.Loose
 }
 
 // chartPattern is what a chart, or its path in a registry, may be called.
@@ -54,7 +55,7 @@ func (s Settings) sources(a app.Application, field string, list []v1alpha1.Sourc
 	}
 	var out []app.Source
 	for i, src := range list {
-		spec := sourceSpec{Source: src, at: field, aliases: aliases}
+		spec := sourceSpec{Source: src, at: field, aliases: aliases, loose: s.Loose}
 		if strings.HasSuffix(field, "s") {
 			spec.at = fmt.Sprintf("%s[%d]", field, i)
 		}
@@ -109,6 +110,12 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 		req.Directory.Jsonnet = render.JsonnetOptions{
 			External: jsonnetValues(d.Jsonnet.ExtVars, env), TopLevel: jsonnetValues(d.Jsonnet.TLAs, env), Libs: d.Jsonnet.Libs,
 		}
+	}
+	if s.loose {
+		if req.Kustomize == nil {
+			req.Kustomize = &render.KustomizeOptions{}
+		}
+		req.Kustomize.Unrestricted = true
 	}
 	if req.Helm == nil {
 		req.Helm = &render.HelmOptions{}

@@ -30,7 +30,7 @@ type Applications struct {
 	Client   client.Client // reads from a cache
 	Direct   client.Reader // reads past it; nil where there is one replica
 	Settings argo.Settings
-	Checks   func() (health.Checks, app.Ignores) // of the installation, as they are now; nil: none
+	Config   func() (health.Checks, argo.Config) // of the installation, as they are now; nil: none
 	Clusters Resolver                            // nil: there is no cluster but the engine's own
 
 	written written
@@ -82,15 +82,16 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	if d.written.behind(id, obj) {
 		return nil, errBehind
 	}
-	s := &application{Applications: d, obj: obj, app: d.Settings.Decode(obj)}
-	if d.Checks != nil {
-		var ignores app.Ignores
-		s.checks, ignores = d.Checks()
-		s.app.Ignores = slices.Concat(ignores, s.app.Ignores)
+	s := &application{Applications: d, obj: obj}
+	var config argo.Config
+	if d.Config != nil {
+		s.checks, config = d.Config()
 	}
+	s.app = d.Settings.Under(config).Decode(obj)
+	s.app.Ignores = slices.Concat(config.Ignores, s.app.Ignores)
+	s.app.Kinds = config.Kinds
 	s.resolve()
-	project := &v1alpha1.AppProject{}
-	err := d.Client.Get(ctx, client.ObjectKey{Namespace: d.Settings.Namespace, Name: s.app.Project}, project)
+	project, err := d.project(ctx, s.app.Project, config)
 	switch {
 	case apierrors.IsNotFound(err):
 		s.projectErr = condition.Newf(condition.InvalidSpec, "application referencing project %s which does not exist", s.app.Project)
@@ -100,7 +101,7 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	case err != nil:
 		return nil, err
 	}
-	s.project = argo.DecodeProject(project)
+	s.project = project
 	s.app.Policy.PruneLimit = s.app.Policy.PruneLimit.Or(s.project.PruneLimit)
 	if account, err := gate.Account(s.project, s.app.Target, s.app.ID.Namespace); err != nil {
 		s.app.Problems = append(s.app.Problems, condition.Of(err, condition.InvalidSpec))
@@ -112,6 +113,30 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	}
 	s.app.Windows = gate.WindowsOf(s.project, s.app)
 	return s, nil
+}
+
+// project reads a project with what it inherits.
+func (d *Applications) project(ctx context.Context, name string, config argo.Config) (app.Project, error) {
+	read := func(name string) (*v1alpha1.AppProject, error) {
+		project := &v1alpha1.AppProject{}
+		return project, d.Client.Get(ctx, client.ObjectKey{Namespace: d.Settings.Namespace, Name: name}, project)
+	}
+	obj, err := read(name)
+	if err != nil {
+		return app.Project{}, err
+	}
+	project := argo.DecodeProject(obj)
+	for _, other := range config.Inherited(name, obj.Labels) {
+		base, err := read(other)
+		if apierrors.IsNotFound(err) {
+			continue // it gives nothing
+		}
+		if err != nil {
+			return app.Project{}, err
+		}
+		project = project.With(argo.DecodeProject(base))
+	}
+	return project, nil
 }
 
 // Arrivals implements Dialect.
@@ -140,7 +165,7 @@ type application struct {
 }
 
 func (a *application) Traits() Traits {
-	return Traits{Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave, Trails: true, Checks: a.checks, HookFinalizer: argo.HookFinalizer, Marked: a.Settings.Tracking != argo.TrackByLabel}
+	return Traits{Manager: argo.Manager, Takeover: argo.TakeoverOf(a.obj), Order: plan.ByWave, Trails: true, Checks: a.checks, HookFinalizer: argo.HookFinalizer, Marked: a.Settings.Tracking != argo.TrackByLabel}
 }
 
 func (a *application) Application() app.Application { return a.app }

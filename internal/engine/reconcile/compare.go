@@ -57,9 +57,9 @@ func (s *session) compare(ctx context.Context, items []plan.Item) (*comparison, 
 }
 
 func (s *session) compareAll(ctx context.Context, c *comparison) error {
-	if s.mem.checks != s.traits.Checks || !reflect.DeepEqual(s.mem.ignores, s.app.Ignores) { // every verdict may be another one
+	if s.mem.checks != s.traits.Checks || !reflect.DeepEqual(s.mem.ignores, s.app.Ignores) || !slices.Equal(s.mem.taken, s.traits.Takeover) { // every verdict may be another one
 		clear(s.mem.items)
-		s.mem.ignores, s.mem.checks = s.app.Ignores, s.traits.Checks
+		s.mem.ignores, s.mem.checks, s.mem.taken = s.app.Ignores, s.traits.Checks, s.traits.Takeover
 	}
 	owned := s.candidates(c.items)
 	served, err := s.serve(ctx, c, owned)
@@ -106,7 +106,7 @@ func (s *session) candidates(items []plan.Item) object.Inventory {
 	}
 	var entries []object.Entry
 	for _, e := range s.out.Inventory {
-		if !desired[e.Key] {
+		if !desired[e.Key] && !s.excludes(e.Key) {
 			entries = append(entries, e)
 		}
 	}
@@ -117,7 +117,7 @@ func (s *session) candidates(items []plan.Item) object.Inventory {
 	}
 	known := object.NewInventory(entries)
 	for _, key := range s.cluster.Owned(s.app.ID) {
-		if s.traits.Marked && !desired[key] && !known.Has(key) {
+		if s.traits.Marked && !desired[key] && !known.Has(key) && !s.excludes(key) {
 			entries = append(entries, object.Entry{Key: key})
 		}
 	}

@@ -138,8 +138,9 @@ func (c *Controller) caused(id app.ID) context.Context {
 }
 
 // Start registers the controller with mgr: it watches Applications and
-// AppProjects below settings, Kustomizations and GitRepositories.
-func (c *Controller) Start(mgr manager.Manager, settings argo.Settings) error {
+// AppProjects below settings, Kustomizations and GitRepositories. gives reports of
+// which projects others inherit.
+func (c *Controller) Start(mgr manager.Manager, settings argo.Settings, gives func(project string) bool) error {
 	ctl, err := controller.NewTyped("applications", mgr, controller.TypedOptions[app.ID]{
 		MaxConcurrentReconciles: c.workers,
 		Reconciler:              ctrl.TypedFunc[app.ID](c.reconcile),
@@ -154,7 +155,7 @@ func (c *Controller) Start(mgr manager.Manager, settings argo.Settings) error {
 	watches := []source.TypedSource[app.ID]{
 		source.TypedFunc[app.ID](c.open),
 		source.TypedKind(cache, &v1alpha1.Application{}, c.applicationEvents(), predicate.NewTypedPredicateFuncs(func(a *v1alpha1.Application) bool { return settings.Admits(a.Namespace) })),
-		source.TypedKind(cache, &v1alpha1.AppProject{}, c.projectEvents(settings)),
+		source.TypedKind(cache, &v1alpha1.AppProject{}, c.projectEvents(settings, gives)),
 		source.TypedKind(cache, &kustomizev1.Kustomization{}, c.kustomizationEvents()),
 		source.TypedKind(cache, &sourcev1.GitRepository{}, c.repositoryEvents()),
 	}
@@ -328,14 +329,16 @@ func terminated(a *v1alpha1.Application) bool {
 	return a.Status.OperationState != nil && a.Status.OperationState.Phase == v1alpha1.OperationTerminating
 }
 
-// projectEvents queues the applications of a project that changed.
-func (c *Controller) projectEvents(settings argo.Settings) handler.TypedEventHandler[*v1alpha1.AppProject, app.ID] {
+// projectEvents queues the applications of a project that changed, and all of them if
+// others inherit of it.
+func (c *Controller) projectEvents(settings argo.Settings, gives func(project string) bool) handler.TypedEventHandler[*v1alpha1.AppProject, app.ID] {
 	return handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, p *v1alpha1.AppProject) []app.ID {
 		if p.Namespace != settings.Namespace {
 			return nil
 		}
+		all := gives(p.Name)
 		return c.applications(ctx, func(a *v1alpha1.Application) bool {
-			return a.Spec.Project == p.Name || (a.Spec.Project == "" && p.Name == "default")
+			return all || a.Spec.Project == p.Name || (a.Spec.Project == "" && p.Name == "default")
 		})
 	})
 }

@@ -21,6 +21,7 @@ type memory struct {
 	items   map[object.Key]*standing
 	checks  health.Checks // under which the items were judged
 	ignores app.Ignores   // under which the items were compared
+	taken   []string      // managers whose fields counted as ours then
 	run     *app.Run      // for dialects whose status does not keep it
 	asking  []int64       // number of the poll of each source that answers the user's refresh; nil: none asked for
 	since   time.Time     // when waiting for health began

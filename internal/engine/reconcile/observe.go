@@ -212,6 +212,8 @@ func (s *session) withDependencies(ctx context.Context, req render.Request, tree
 
 // prepare makes plan items of what all sources declare.
 func (s *session) prepare(ctx context.Context, manifests []object.Manifest) ([]plan.Item, error) {
+	manifests, left := assess.Exclude(manifests, s.excludes)
+	s.out.Problems = append(s.out.Problems, left...)
 	scopes := s.scopes(ctx, manifests)
 	items, problems, err := s.subject.Prepare(manifests, scopes.Namespaced)
 	s.out.Problems = append(s.out.Problems, problems...)
@@ -224,6 +226,11 @@ func (s *session) prepare(ctx context.Context, manifests []object.Manifest) ([]p
 		}
 	}
 	return items, s.permit(items)
+}
+
+// excludes reports whether the installation leaves objects of a kind alone.
+func (s *session) excludes(key object.Key) bool {
+	return s.app.Kinds.Excludes(key.GroupKind(), s.app.Target.Server)
 }
 
 // permit checks every object against the project.
