@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -71,7 +72,13 @@ func packageRemote(remote refresh.Remote) packagestore.Remote {
 }
 
 func gitRemote(remote refresh.Remote) gitremote.Remote {
-	return gitremote.Remote{URL: remote.URL, Auth: gitAuth(remote.Credentials)}
+	auth := gitAuth(remote.Credentials)
+	if at, err := url.Parse(remote.URL); err == nil {
+		if proxy, err := remote.Credentials.ProxyFor(at); err == nil && proxy != nil {
+			auth.Proxy = proxy.String()
+		}
+	}
+	return gitremote.Remote{URL: remote.URL, Auth: auth}
 }
 
 func gitAuth(c app.Credentials) gitremote.Auth {
@@ -82,6 +89,9 @@ func gitAuth(c app.Credentials) gitremote.Auth {
 	}
 	if c.SkipTLSVerify {
 		auth.TLS = gitremote.TLSSkipVerify
+	}
+	if c.AnyHostKey {
+		auth.HostKeys = gitremote.HostKeysAny
 	}
 	return auth
 }

@@ -140,10 +140,13 @@ func (s *session) web(auth Auth) error {
 
 func (s *session) sshCommand(auth Auth, ssh SSH) string {
 	key := s.add("identity", ssh.Key)
-	hosts := s.add("known_hosts", append([]byte(strings.ReplaceAll(string(auth.KnownHosts), "\r", "")), '\n'))
+	hosts, check := "/dev/null", "no"
+	if auth.HostKeys != HostKeysAny {
+		hosts, check = s.add("known_hosts", append([]byte(strings.ReplaceAll(string(auth.KnownHosts), "\r", "")), '\n')), "yes"
+	}
 	return strings.Join([]string{
 		quoteShell(ssh.Program), "-F", "/dev/null", "-i", quoteShell(key),
-		"-o", "StrictHostKeyChecking=yes", "-o", quoteShell(`UserKnownHostsFile="` + hosts + `"`), "-o", "GlobalKnownHostsFile=/dev/null",
+		"-o", "StrictHostKeyChecking=" + check, "-o", quoteShell(`UserKnownHostsFile="` + hosts + `"`), "-o", "GlobalKnownHostsFile=/dev/null",
 		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "PreferredAuthentications=publickey",
 		"-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes", "-o", "UpdateHostKeys=no", "-o", "ControlMaster=no", "-o", "ControlPath=none",
 		"-o", "ConnectTimeout=15", "-o", "IgnoreUnknown=RequiredRSASize", "-o", "RequiredRSASize=2048",

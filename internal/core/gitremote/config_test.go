@@ -40,6 +40,12 @@ func TestFiles(t *testing.T) {
 			files:   map[string]string{"identity": "key", "known_hosts": "h ssh-ed25519 AA\n\n"},
 			config:  []string{"\tvariant = ssh"},
 		},
+		"ssh to anyone": {
+			address: gitremote.Address{Scheme: "ssh", Auth: gitremote.Auth{KnownHosts: []byte("h ssh-ed25519 AA"), HostKeys: gitremote.HostKeysAny}},
+			ssh:     gitremote.SSH{Program: "/bin/ssh", Key: []byte("key")},
+			files:   map[string]string{"identity": "key"},
+			config:  []string{"\tvariant = ssh"},
+		},
 		"file": {address: gitremote.Address{Scheme: "file"}, config: []string{"[safe]", "\tdirectory = *"}},
 		"certificate": {
 			address: gitremote.Address{Scheme: "https", Auth: gitremote.Auth{ClientCert: []byte("x")}},

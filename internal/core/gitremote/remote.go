@@ -28,6 +28,7 @@ type Auth struct {
 	SSHPrivateKey []byte // PEM
 	SSHPassphrase string // of SSHPrivateKey; empty if it is not encrypted
 	KnownHosts    []byte // lines as in ssh's known_hosts; required for ssh
+	HostKeys      HostKeys
 
 	CABundle              []byte // PEM; replaces the machine's certificate authorities
 	ClientCert, ClientKey []byte // PEM, for servers that ask for a certificate
@@ -43,6 +44,15 @@ type TLSVerification string
 const (
 	TLSVerify     TLSVerification = ""         // as it should be
 	TLSSkipVerify TLSVerification = "Insecure" // anyone on the way can read and change everything
+)
+
+// HostKeys says whether the key of an SSH server is checked.
+type HostKeys string
+
+// The kinds of HostKeys.
+const (
+	HostKeysKnown HostKeys = ""         // it is among KnownHosts
+	HostKeysAny   HostKeys = "Insecure" // anyone on the way can read and change everything; KnownHosts is not needed
 )
 
 // AllowFile says whether repositories on this machine may be fetched from.
@@ -187,7 +197,7 @@ func (a Address) shell(u *url.URL, refuse refusal) (Address, error) {
 	if strings.HasPrefix(u.Path, "/-") || u.Path == "" || u.Path == "/" {
 		return refuse("the URL has no path to a repository")
 	}
-	if len(a.Auth.KnownHosts) == 0 {
+	if len(a.Auth.KnownHosts) == 0 && a.Auth.HostKeys != HostKeysAny {
 		return refuse("the credentials have no known_hosts: add the server's key, as \"ssh-keyscan %s\" prints it", u.Hostname())
 	}
 	if len(a.Auth.SSHPrivateKey) == 0 {
@@ -232,7 +242,7 @@ func (r Remote) Identity(secret []byte) string {
 	for _, field := range []string{
 		strings.TrimSpace(r.URL), r.Auth.Username, r.Auth.Password, r.Auth.BearerToken,
 		string(r.Auth.SSHPrivateKey), r.Auth.SSHPassphrase, string(r.Auth.KnownHosts),
-		string(r.Auth.CABundle), string(r.Auth.ClientCert), string(r.Auth.ClientKey), string(r.Auth.TLS), r.Auth.Proxy,
+		string(r.Auth.CABundle), string(r.Auth.ClientCert), string(r.Auth.ClientKey), string(r.Auth.TLS), r.Auth.Proxy, string(r.Auth.HostKeys),
 	} {
 		fmt.Fprintf(h, "%d:%s", len(field), field)
 	}

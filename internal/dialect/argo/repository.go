@@ -2,6 +2,7 @@ package argo
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
@@ -108,8 +109,13 @@ func hasCredentials(s RepositorySecret) bool {
 
 // settings adds what a Secret says of how a server is spoken to.
 func (s RepositorySecret) settings(out *app.Credentials) error {
-	if string(s.Data["insecureIgnoreHostKey"]) == "true" {
-		return condition.Newf(condition.NotSupported, "repository Secret %q: insecureIgnoreHostKey is refused; add the host to argocd-ssh-known-hosts-cm", s.Name)
+	out.AnyHostKey = out.AnyHostKey || string(s.Data["insecureIgnoreHostKey"]) == "true"
+	if proxy := string(s.Data["proxy"]); proxy != "" {
+		u, err := url.Parse(proxy)
+		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) {
+			return condition.Newf(condition.InvalidSpec, "repository Secret %q: proxy is no URL such as http://proxy.example:3128", s.Name)
+		}
+		out.Proxy, out.NoProxy = proxy, string(s.Data["noProxy"])
 	}
 	out.SkipTLSVerify = out.SkipTLSVerify || string(s.Data["insecure"]) == "true"
 	out.PlainHTTP = out.PlainHTTP || string(s.Data["insecureOCIForceHttp"]) == "true"

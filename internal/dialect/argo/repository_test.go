@@ -61,17 +61,18 @@ func TestCredentials(t *testing.T) {
 func TestCredentialFields(t *testing.T) {
 	const url = "https://git.example/a"
 	got, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "username", "u", "password", "p", "bearerToken", "t",
-		"sshPrivateKey", "k", "tlsClientCertData", "c", "tlsClientCertKey", "ck", "insecure", "true")}, argo.Trust{Certificates: map[string]string{"git.example": "ca", "other": "x"}})
+		"sshPrivateKey", "k", "tlsClientCertData", "c", "tlsClientCertKey", "ck", "insecure", "true", "insecureIgnoreHostKey", "true", "proxy", "http://proxy.example", "noProxy", "*.corp")}, argo.Trust{Certificates: map[string]string{"git.example": "ca", "other": "x"}})
 	want := app.Credentials{
 		Username: "u", Password: "p", BearerToken: "t", SSHPrivateKey: []byte("k"),
 		ClientCert: []byte("c"), ClientKey: []byte("ck"), SkipTLSVerify: true, CABundle: []byte("ca"),
+		AnyHostKey: true, Proxy: "http://proxy.example", NoProxy: "*.corp",
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
-	for field, value := range map[string]string{"githubAppID": "7", "insecureIgnoreHostKey": "true"} {
-		_, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "password", "hunter2", field, value)}, argo.Trust{})
-		if err == nil || condition.Of(err, "").Reason != condition.NotSupported || !strings.Contains(err.Error(), `"repo"`) || strings.Contains(err.Error(), "hunter2") {
+	for field, reason := range map[string]condition.Reason{"githubAppID": condition.NotSupported, "proxy": condition.InvalidSpec} {
+		_, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "password", "hunter2", field, "hunter2")}, argo.Trust{})
+		if err == nil || condition.Of(err, "").Reason != reason || !strings.Contains(err.Error(), `"repo"`) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

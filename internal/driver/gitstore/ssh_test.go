@@ -129,6 +129,11 @@ func TestFetchOverSSH(t *testing.T) {
 	leftovers(t, s)
 
 	otherKey, otherPublic := newKey(t, "")
+	anyone := r
+	anyone.Auth.KnownHosts, anyone.Auth.HostKeys = []byte("127.0.0.1 "+string(ssh.MarshalAuthorizedKey(otherPublic))), gitremote.HostKeysAny
+	if refs := mustFetch(t, s, anyone); refs["HEAD"].ID != id {
+		t.Errorf("from a host whose key is not looked at: %v", refs)
+	}
 	changes := map[string]struct {
 		change func(*gitremote.Remote)
 		want   gitremote.FailureKind

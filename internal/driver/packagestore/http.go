@@ -126,7 +126,7 @@ func (s *Store) get(ctx context.Context, remote Remote, address string, header h
 	}
 	known := remote.Credentials
 	if base, err := url.Parse(remote.URL); err != nil || !known.PassCredentials && !chart.SameServer(base, target) {
-		known = app.Credentials{}
+		known = app.Credentials{Proxy: known.Proxy, NoProxy: known.NoProxy} // the way out is the same
 	}
 	to, err := s.ways.to(target, known)
 	if err != nil {

@@ -219,6 +219,16 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// A repository that has a proxy is reached through it alone.
+func TestProxy(t *testing.T) {
+	proxy := newShop(t) // answers for every host
+	proxy.publish("1.0.0", "one", "http://files.example/charts/")
+	remote := packagestore.Remote{URL: "http://charts.example/charts", Credentials: app.Credentials{Proxy: proxy.URL}}
+	store := open(t, packagestore.Options{})
+	want(t, "a version", "1.0.0", find(t, store, remote, "web", "*"))
+	want(t, "its files", "one", values(t, store, remote, "web", "1.0.0"))
+}
+
 // What is kept stays within its bounds, and what went is fetched again.
 func TestRoom(t *testing.T) {
 	s := newShop(t)

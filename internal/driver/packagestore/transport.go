@@ -24,8 +24,9 @@ type ways struct {
 
 // wayKey is what decides whether two requests may share connections.
 type wayKey struct {
-	ca, cert, key string
-	skip          bool
+	ca, cert, key  string
+	skip           bool
+	proxy, noProxy string
 }
 
 const maxWays = 64
@@ -33,11 +34,11 @@ const maxWays = 64
 // to returns how to reach the server that credentials are for, and others to which it
 // redirects or points.
 func (w *ways) to(server *url.URL, c app.Credentials) (*way, error) {
-	own, err := w.transport(wayKey{string(c.CABundle), string(c.ClientCert), string(c.ClientKey), c.SkipTLSVerify})
+	own, err := w.transport(wayKey{string(c.CABundle), string(c.ClientCert), string(c.ClientKey), c.SkipTLSVerify, c.Proxy, c.NoProxy})
 	if err != nil {
 		return nil, err
 	}
-	others, err := w.transport(wayKey{ca: string(c.CABundle)}) // an authority is no secret
+	others, err := w.transport(wayKey{ca: string(c.CABundle), proxy: c.Proxy, noProxy: c.NoProxy}) // an authority is no secret
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +104,17 @@ func (w *ways) transport(key wayKey) (*http.Transport, error) {
 		}
 		config.Certificates = []tls.Certificate{cert}
 	}
+	proxy := http.ProxyFromEnvironment
+	if key.proxy != "" {
+		proxy = func(r *http.Request) (*url.URL, error) {
+			return app.Credentials{Proxy: key.proxy, NoProxy: key.noProxy}.ProxyFor(r.URL)
+		}
+	}
 	if len(w.known) >= maxWays {
 		w.forget()
 	}
 	t := &http.Transport{
-		TLSClientConfig: config, Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
+		TLSClientConfig: config, Proxy: proxy, ForceAttemptHTTP2: true,
 		DialContext:         (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 15 * time.Second, ResponseHeaderTimeout: 30 * time.Second, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,
