@@ -47,6 +47,7 @@ type Application struct {
 	Policy     Policy
 	Ignores    Ignores    // what does not count as a difference
 	Kinds      KindFilter // what is left alone
+	Orphans    *OrphanRule
 
 	Windows   []Window   // when operations may run; none: at any time
 	Request   *Operation // what the user asked to run now; nil: nothing

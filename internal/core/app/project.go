@@ -16,6 +16,8 @@ type Project struct {
 	PruneLimit   PruneLimit // of applications that set none
 	Windows      []Window   // when operations may run
 
+	Orphans *OrphanRule // nil: nobody looks for objects without an owner
+
 	Accounts []AccountRule // users to act as, by destination; the first that matches
 
 	OwnClustersOnly bool     // destinations are clusters that are registered for this project
@@ -62,6 +64,11 @@ type DestinationRule struct {
 type AccountRule struct {
 	Server, Namespace string // globs
 	Account           string // a name, or namespace:name
+}
+
+// OrphanRule warns of objects that no application owns.
+type OrphanRule struct {
+	Ignore []KindRule // globs of objects that are expected
 }
 
 // KindRule matches kinds, and with Name single objects.

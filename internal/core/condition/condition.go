@@ -40,6 +40,7 @@ const (
 	WindowClosed     Reason = "WindowClosed"     // warning: this is no time to sync
 	SharedObject     Reason = "SharedObject"     // warning: two applications claim one object
 	ExcludedObject   Reason = "ExcludedObject"   // warning: the installation leaves objects of this kind alone
+	OrphanedObjects  Reason = "OrphanedObjects"  // warning: nobody owns objects of the destination namespace
 	RepeatedObject   Reason = "RepeatedObject"   // warning: one object is rendered more than once
 	RenderWarning    Reason = "RenderWarning"    // warning: the template tool skipped something
 	ReportIncomplete Reason = "ReportIncomplete" // warning: the status had to be shortened
@@ -47,7 +48,7 @@ const (
 
 // Warning reports whether problems of this reason leave the application working.
 func (r Reason) Warning() bool {
-	return r.Holds() || slices.Contains([]Reason{OtherEngine, WindowClosed, SharedObject, ExcludedObject, RepeatedObject, RenderWarning, ReportIncomplete}, r)
+	return r.Holds() || slices.Contains([]Reason{OtherEngine, WindowClosed, SharedObject, ExcludedObject, OrphanedObjects, RepeatedObject, RenderWarning, ReportIncomplete}, r)
 }
 
 // Holds reports whether problems of this reason keep objects from being pruned

@@ -15,12 +15,14 @@ type Neighbour struct {
 	Owned bool              // another object owns it and goes first
 	Going bool              // it is being deleted already
 	Notes map[string]string // its annotations
+
+	Labels map[string]string
 }
 
 // NeighbourOf reads an object's metadata.
 func NeighbourOf(key object.Key, meta metav1.Object) Neighbour {
 	return Neighbour{
-		Key: key, Owned: len(meta.GetOwnerReferences()) > 0, Going: meta.GetDeletionTimestamp() != nil, Notes: meta.GetAnnotations(),
+		Key: key, Owned: len(meta.GetOwnerReferences()) > 0, Going: meta.GetDeletionTimestamp() != nil, Notes: meta.GetAnnotations(), Labels: meta.GetLabels(),
 	}
 }
 

@@ -30,6 +30,12 @@ func DecodeProject(p *v1alpha1.AppProject) app.Project {
 	for _, a := range p.Spec.DestinationServiceAccounts {
 		out.Accounts = append(out.Accounts, app.AccountRule{Server: a.Server, Namespace: a.Namespace, Account: a.DefaultServiceAccount})
 	}
+	if o := p.Spec.OrphanedResources; o != nil && isTrue(o.Warn) { // or else there is nobody to tell
+		out.Orphans = &app.OrphanRule{}
+		for _, k := range o.Ignore {
+			out.Orphans.Ignore = append(out.Orphans.Ignore, app.KindRule(k))
+		}
+	}
 	out.Unsupported = unsupportedRules(p.Spec)
 	if p.Spec.NamespaceResourceWhitelist != nil {
 		out.ObjectAllow = []app.KindRule{}

@@ -199,6 +199,8 @@ func conditionType(r condition.Reason) v1alpha1.ConditionType {
 		return v1alpha1.ConditionSharedResourceWarning
 	case condition.ExcludedObject:
 		return v1alpha1.ConditionExcludedResourceWarning
+	case condition.OrphanedObjects:
+		return v1alpha1.ConditionOrphanedResourceWarning
 	case condition.RepeatedObject:
 		return v1alpha1.ConditionRepeatedResourceWarning
 	case condition.RenderWarning:

@@ -23,6 +23,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
 )
 
 // Applications loads and reports Argo CD's Application objects.
@@ -102,6 +103,7 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 		return nil, err
 	}
 	s.project = project
+	s.app.Orphans = s.project.Orphans
 	s.app.Policy.PruneLimit = s.app.Policy.PruneLimit.Or(s.project.PruneLimit)
 	if account, err := gate.Account(s.project, s.app.Target, s.app.ID.Namespace); err != nil {
 		s.app.Problems = append(s.app.Problems, condition.Of(err, condition.InvalidSpec))
@@ -165,7 +167,18 @@ type application struct {
 }
 
 func (a *application) Traits() Traits {
-	return Traits{Manager: argo.Manager, Takeover: argo.TakeoverOf(a.obj), Order: plan.ByWave, Trails: true, Checks: a.checks, HookFinalizer: argo.HookFinalizer, Marked: a.Settings.Tracking != argo.TrackByLabel}
+	return Traits{
+		Manager: argo.Manager, Takeover: argo.TakeoverOf(a.obj), Order: plan.ByWave, Trails: true, Checks: a.checks,
+		HookFinalizer: argo.HookFinalizer, Marked: a.Settings.Tracking != argo.TrackByLabel, Tracked: a.tracked,
+	}
+}
+
+// tracked reports whether an object carries the mark of an application, of whatever
+// dialect.
+func (a *application) tracked(n gate.Neighbour) bool {
+	_, ours := a.Settings.Owner(n.Key, n.Labels, n.Notes)
+	_, others := flux.Owner(n.Labels)
+	return ours || others
 }
 
 func (a *application) Application() app.Application { return a.app }

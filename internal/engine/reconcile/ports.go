@@ -44,6 +44,8 @@ type Traits struct {
 	Announce      bool       // what is about to be created is written to the inventory first
 	HookFinalizer string     // kept on hooks until their end was seen; empty: there are no hooks
 
+	Tracked func(gate.Neighbour) bool // whether an object has an application's mark; nil: that cannot be told
+
 	Checks health.Checks // of health, before the built-in ones; nil: none
 	Trails bool          // a revision that changes nothing of an application may be reported a little later
 }

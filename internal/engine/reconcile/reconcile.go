@@ -35,6 +35,7 @@ type Reconciler struct {
 	options  Options
 	roll     rollcall
 	mute     mutes
+	census   census
 
 	progress progress
 
@@ -309,6 +310,9 @@ func (s *session) run(ctx context.Context) (app.Outcome, bool) {
 		s.again(soon) // the revision that came meanwhile has its turn then
 	}
 	s.advance(ctx, rev)
+	if s.out.Compared {
+		s.orphans(ctx)
+	}
 	s.remember()
 	return s.out, !s.silent
 }
