@@ -47,6 +47,7 @@ type config struct {
 	workers       int
 	silence       time.Duration
 	pruneLimit    app.PruneLimit
+	plugins       string
 	installCRDs   bool
 	takeOver      bool
 	logLevel      slog.Level
@@ -113,6 +114,7 @@ func parse(args []string) (config, error) {
 	fs.DurationVar(&cfg.poll, "poll", 2*time.Minute, "pause between polls of a repository that no GitRepository sets an interval for")
 	fs.IntVar(&cfg.workers, "workers", 16, "applications reconciled at the same time")
 	fs.DurationVar(&cfg.silence, "watch-silence", 3*time.Minute, "longest silence on a watch before it is opened anew; API servers break it every minute")
+	fs.StringVar(&cfg.plugins, "plugins", "", "directory of config management plugins, each a file as in plugin.yaml, that run beside plumbd; empty: there are none")
 	cfg.pruneLimit = app.DefaultPruneLimit
 	fs.Var(&cfg.pruneLimit, "prune-limit", "`share` of an application that one revision may delete before a person is asked, and the least number of objects; 100% never asks")
 	fs.BoolVar(&cfg.takeOver, "take-over", false, "work on Applications although Argo CD's controller has written to them in the last 10 minutes")

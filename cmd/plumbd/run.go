@@ -46,6 +46,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
 	"github.com/plumbline-dev/plumbline/internal/driver/otlp"
 	"github.com/plumbline-dev/plumbline/internal/driver/packagestore"
+	"github.com/plumbline-dev/plumbline/internal/driver/plugin"
 	"github.com/plumbline-dev/plumbline/internal/driver/rendercache"
 	"github.com/plumbline-dev/plumbline/internal/driver/renderworker"
 	"github.com/plumbline-dev/plumbline/internal/engine/fleet"
@@ -92,6 +93,11 @@ func run(ctx context.Context, cfg config) error {
 		return err
 	}
 	settings := argo.Settings{Namespace: cfg.namespace, Namespaces: cfg.appNamespaces, Tracking: argo.Tracking(cfg.tracking)}
+	if cfg.plugins != "" {
+		if w.plugins, settings.Plugins, err = plugins(cfg.plugins); err != nil {
+			return err
+		}
+	}
 	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return err
@@ -270,6 +276,7 @@ type wiring struct {
 	registry *fleet.Registry
 	remotes  remotes
 	pool     *renderworker.Pool
+	plugins  *plugin.Renderer // nil: there are none
 	memo     *render.Memo
 	http     *httpServer
 }
@@ -284,6 +291,9 @@ func (w *wiring) close() {
 	}
 	if w.pool != nil {
 		w.pool.Close()
+	}
+	if w.plugins != nil {
+		w.plugins.Close()
 	}
 	if w.store != nil {
 		if err := w.store.Close(); err != nil {
@@ -442,7 +452,11 @@ func (w *wiring) renderers() error {
 
 // toolchain renders plain directories here and the rest in workers.
 func (w *wiring) toolchain() render.Tools {
-	return render.Tools{render.Directory: render.DirectoryRenderer{Elsewhere: w.pool}, render.Kustomize: w.pool, render.Helm: w.pool}
+	tools := render.Tools{render.Directory: render.DirectoryRenderer{Elsewhere: w.pool}, render.Kustomize: w.pool, render.Helm: w.pool}
+	if w.plugins != nil {
+		tools[render.Plugin] = w.plugins
+	}
+	return tools
 }
 
 // quiet keeps the library's chatter out of the log below warnings.

@@ -52,6 +52,7 @@ type Application struct {
 	Windows   []Window   // when operations may run; none: at any time
 	Request   *Operation // what the user asked to run now; nil: nothing
 	Refresh   string     // a token that asks for one more look; empty: none
+	Anew      bool       // the look is to render again what may depend on more than files
 	Deletion  *Deletion  // set once the user deleted the object
 	Suspended bool       // leave everything as it is
 	After     []Dependency

@@ -42,11 +42,14 @@ func (r Request) relevant() Request {
 	}
 	switch r.Tool {
 	case Directory:
-		r.Kustomize, r.Helm = nil, nil
+		r.Kustomize, r.Helm, r.Plugin = nil, nil, nil
 	case Kustomize:
-		r.Directory, r.Helm = nil, nil
+		r.Directory, r.Helm, r.Plugin = nil, nil, nil
 	case Helm:
-		r.Directory, r.Kustomize = nil, nil
+		r.Directory, r.Kustomize, r.Plugin = nil, nil, nil
+		return r
+	case Plugin:
+		r.Directory, r.Kustomize, r.Helm = nil, nil, nil
 		return r
 	default:
 		return r

@@ -86,7 +86,7 @@ type flight struct {
 // Equal requests for equal trees that arrive while one is being rendered wait
 // for it; if that one is cancelled, one of those waiting renders instead.
 func (m *Memo) Render(ctx context.Context, req Request, tree source.Tree, r Renderer) (Result, Outcome, error) {
-	req, err := m.complete(req, tree)
+	req, err := req.Detect(tree) // so that the key covers what the files say about the tool
 	if err != nil {
 		return Result{}, Rendered, err
 	}
@@ -139,7 +139,7 @@ func (m Mark) Within() (dir string, ok bool) { return m.path, m.within }
 // Mark returns the mark of a request that rendered to result on tree; the zero Mark
 // if that is not remembered, or the request was made for this revision alone.
 func (m *Memo) Mark(req Request, result Result, tree source.Tree) Mark {
-	if req.Pinned {
+	if req.Pinned || req.Tool == "" && len(req.Rules) > 0 { // what plugins claim is not told cheaply
 		return Mark{}
 	}
 	mark := Mark{digest: result.Digest}
@@ -184,16 +184,6 @@ func (m *Memo) Stats() Stats {
 	s := m.stats
 	s.Entries, s.Bytes, s.Evictions = m.store.len(), m.store.bytes, m.store.evictions
 	return s
-}
-
-// complete names the tool, so that the key covers what the files say about it.
-func (m *Memo) complete(req Request, tree source.Tree) (Request, error) {
-	if req.Tool != "" {
-		return req, nil
-	}
-	var err error
-	req.Tool, err = Detect(tree, req.Path)
-	return req, err
 }
 
 // recall looks for an entry that holds for tree. An entry that turns out to be

@@ -23,6 +23,7 @@ const (
 	Directory Tool = "Directory"
 	Kustomize Tool = "Kustomize"
 	Helm      Tool = "Helm"
+	Plugin    Tool = "Plugin" // a program of the installation's own
 )
 
 // A Renderer turns the files of a tree into objects. Implementations read
@@ -41,6 +42,7 @@ type Request struct {
 	Directory *DirectoryOptions `json:"directory,omitempty"`
 	Kustomize *KustomizeOptions `json:"kustomize,omitempty"`
 	Helm      *HelmOptions      `json:"helm,omitempty"`
+	Plugin    *PluginOptions    `json:"plugin,omitempty"`
 
 	// Heeds names the files that had a say in this request, whether they are there
 	// or not, relative to Path: what becomes of them is part of what a render reads.
@@ -48,6 +50,8 @@ type Request struct {
 	// Pinned says that the request was made for one revision and tells nothing
 	// about others.
 	Pinned bool `json:"-"`
+	// Rules are those by which plugins claim directories that no tool is named for.
+	Rules []PluginRule `json:"-"`
 
 	Namespace   string   `json:"namespace,omitempty"`   // destination namespace; Helm's .Release.Namespace
 	KubeVersion string   `json:"kubeVersion,omitempty"` // version of the destination cluster, e.g. "v1.37.2"

@@ -13,14 +13,14 @@ type Tools map[Tool]Renderer
 
 // Render implements Renderer.
 func (t Tools) Render(ctx context.Context, req Request, tree source.Tree) (Result, error) {
-	if req.Tool == "" {
-		tool, err := Detect(tree, req.Path)
-		if err != nil {
-			return Result{}, err
-		}
-		req.Tool = tool
+	req, err := req.Detect(tree)
+	if err != nil {
+		return Result{}, err
 	}
 	r, has := t[req.Tool]
+	if !has && req.Tool == Plugin {
+		return Result{}, &PluginError{Path: req.Path, Name: req.Plugin.Name}
+	}
 	if !has {
 		return Result{}, fmt.Errorf("path %q: there is no renderer for %s", req.Path, req.Tool)
 	}

@@ -340,3 +340,32 @@ func (i instant) ID(name string) (string, error) { return i.ids[name], nil }
 
 func BenchmarkHolds100Reads(b *testing.B) { benchmarkFootprint(b, "") }
 func BenchmarkHoldsByScope(b *testing.B)  { benchmarkFootprint(b, "app") }
+
+// A reader of everything leaves one note, which holds for equal trees alone.
+func TestWhole(t *testing.T) {
+	files := fstest.MapFS{"app/a": file("1"), "b": file("2")}
+	r := source.Record(tree(files), "app")
+	whole, err := source.Whole(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"app/a", "b"} {
+		if _, err := whole.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	print := r.Footprint()
+	if n := len(print.Reads()); n != 1 {
+		t.Errorf("%d notes", n)
+	}
+	if !print.Holds(tree(clone(files))) {
+		t.Error("does not hold for an equal tree")
+	}
+	files["c"] = file("3")
+	if print.Holds(tree(files)) {
+		t.Error("holds for a tree with one file more")
+	}
+	if plain, err := source.Whole(tree(files)); err != nil || plain == nil {
+		t.Error(err)
+	}
+}

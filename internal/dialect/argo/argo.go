@@ -9,6 +9,7 @@ package argo
 import (
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
 )
 
 // Manager is the field manager under which objects are applied. It is the name
@@ -76,6 +77,8 @@ type Settings struct {
 	InstanceLabel  string       // label of TrackByLabel; empty: app.kubernetes.io/instance
 	InstallationID string       // tells several installations on one cluster apart; empty: not used
 	Loose          bool         // see Config.Loose
+
+	Plugins []render.PluginRule // of plugins that claim directories
 }
 
 // Admits reports whether Applications in a namespace are this installation's.

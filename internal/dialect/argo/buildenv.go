@@ -22,6 +22,12 @@ func (s Settings) buildEnv(a app.Application, written v1alpha1.Source, revision 
 	return &buildEnv{instance: s.instance(a.ID), namespace: a.Target.Namespace, project: a.Project, written: written, revision: revision}
 }
 
+// buildVariables are all that there are.
+var buildVariables = []string{
+	"ARGOCD_APP_NAME", "ARGOCD_APP_NAMESPACE", "ARGOCD_APP_PROJECT_NAME", "ARGOCD_APP_REVISION", "ARGOCD_APP_REVISION_SHORT",
+	"ARGOCD_APP_REVISION_SHORT_8", "ARGOCD_APP_SOURCE_REPO_URL", "ARGOCD_APP_SOURCE_PATH", "ARGOCD_APP_SOURCE_TARGET_REVISION",
+}
+
 // value returns that of a variable; one that there is not is empty.
 func (e *buildEnv) value(name string) string {
 	short := func(n int) string { return e.revision.ID[:min(n, len(e.revision.ID))] }

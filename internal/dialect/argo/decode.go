@@ -28,6 +28,7 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 		Project:    a.Spec.Project,
 		Refresh:    a.Annotations[refreshAnnotation],
 	}
+	out.Anew = out.Refresh == "hard"
 	if out.Project == "" {
 		out.Project = "default"
 	}

@@ -36,7 +36,6 @@ func TestRefusedFields(t *testing.T) {
 		"artifact, no version": {"spec.source.targetRevision is required for an OCI", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.RepoURL, s.TargetRevision = "oci://reg.example/a", "" })},
 		"chart with ref":       {"spec.source.ref: the files of a chart", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Chart, s.Path, s.Ref = "api", "", "x" })},
 		"ref":                  {`spec.source.ref: "a/b"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Ref = "a/b" })},
-		"plugin":               {"spec.source.plugin", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Plugin = &v1alpha1.PluginSource{} })},
 		"two tools":            {"multiple application sources", condition.InvalidSpec, src(func(s *v1alpha1.Source) { s.Helm, s.Directory = &v1alpha1.HelmSource{}, &v1alpha1.DirectorySource{} })},
 		"kustomize":            {"spec.source.kustomize.version", condition.NotSupported, src(func(s *v1alpha1.Source) { s.Kustomize = &v1alpha1.KustomizeSource{Version: "v4"} })},
 		"replicas": {`spec.source.kustomize.replicas: count "many" of "api"`, condition.InvalidSpec, src(func(s *v1alpha1.Source) {

@@ -28,6 +28,7 @@ type sourceSpec struct {
 	at      string   // the field that it is, for messages
 	aliases []string // of all sources of the application
 	loose   bool     // see Config.Loose
+	rules   []render.PluginRule
 }
 
 // chartPattern is what a chart, or its path in a registry, may be called.
@@ -55,7 +56,7 @@ func (s Settings) sources(a app.Application, field string, list []v1alpha1.Sourc
 	}
 	var out []app.Source
 	for i, src := range list {
-		spec := sourceSpec{Source: src, at: field, aliases: aliases, loose: s.Loose}
+		spec := sourceSpec{Source: src, at: field, aliases: aliases, loose: s.Loose, rules: s.Plugins}
 		if strings.HasSuffix(field, "s") {
 			spec.at = fmt.Sprintf("%s[%d]", field, i)
 		}
@@ -102,6 +103,9 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 	case s.Kustomize != nil:
 		req.Tool = render.Kustomize
 		req.Kustomize, err = s.kustomizeOptions(*s.Kustomize, env)
+	case s.Plugin != nil:
+		req.Tool = render.Plugin
+		req.Plugin, err = s.pluginOptions(*s.Plugin, env)
 	case s.Directory != nil:
 		d := s.Directory
 		req.Tool = render.Directory
@@ -110,6 +114,9 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 		req.Directory.Jsonnet = render.JsonnetOptions{
 			External: jsonnetValues(d.Jsonnet.ExtVars, env), TopLevel: jsonnetValues(d.Jsonnet.TLAs, env), Libs: d.Jsonnet.Libs,
 		}
+	}
+	if req.Rules = s.rules; req.Tool == "" && len(s.rules) > 0 && err == nil { // should one claim the directory
+		req.Plugin, err = s.pluginOptions(v1alpha1.PluginSource{}, env)
 	}
 	if s.loose {
 		if req.Kustomize == nil {
@@ -158,10 +165,8 @@ func (s sourceSpec) check() error {
 		return condition.Newf(condition.InvalidSpec, "%s.chart: %q is no name of a chart", s.at, s.Chart)
 	case isOCI(s.RepoURL) && s.TargetRevision == "":
 		return condition.Newf(condition.InvalidSpec, "%s.targetRevision is required for an OCI repository: a tag, a digest or a range of versions", s.at)
-	case s.Plugin != nil:
-		return condition.Newf(condition.NotSupported, "%s.plugin: config management plugins are not supported by this version", s.at)
 	case kinds > 1:
-		return condition.Newf(condition.InvalidSpec, "%s: multiple application sources defined: set one of helm, kustomize and directory", s.at)
+		return condition.Newf(condition.InvalidSpec, "%s: multiple application sources defined: set one of helm, kustomize, directory and plugin", s.at)
 	case s.Path == "" && s.Ref == "" && s.Chart == "":
 		return condition.Newf(condition.InvalidSpec, "%s.path is required; use \".\" for the root of the repository", s.at)
 	}

@@ -219,8 +219,7 @@ func TestOverrides(t *testing.T) {
 		"no YAML":       {files: map[string]string{all: "a: b: c"}, refuse: all + ": "},
 		"a list":        {files: map[string]string{all: "[kustomize]"}, refuse: all + ": is not a map"},
 		"wrong type":    {files: map[string]string{one: "kustomize: {namePrefix: [1]}"}, refuse: one + ": "},
-		"another tool":  {files: map[string]string{one: "helm: {releaseName: x}"}, refuse: "set one of helm, kustomize and directory"},
-		"a plugin":      {files: map[string]string{one: "{kustomize: null, plugin: {name: x}}"}, refuse: "spec.source.plugin"},
+		"another tool":  {files: map[string]string{one: "helm: {releaseName: x}"}, refuse: "set one of helm, kustomize, directory and plugin"},
 		"a bad version": {files: map[string]string{one: "kustomize: {version: v4}"}, refuse: "spec.source.kustomize.version"},
 		"aliases that grow": {
 			files:  map[string]string{one: "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: [*g,*g,*g,*g,*g,*g,*g,*g,*g]\n"},

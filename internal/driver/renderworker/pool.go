@@ -78,12 +78,9 @@ var (
 // Render implements render.Renderer. It fails with *render.StoppedError if the
 // worker was ended or died, and with the context's cause if the caller gave up.
 func (p *Pool) Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error) {
-	if req.Tool == "" {
-		tool, err := render.Detect(tree, req.Path)
-		if err != nil {
-			return render.Result{}, err
-		}
-		req.Tool = tool
+	req, err := req.Detect(tree)
+	if err != nil {
+		return render.Result{}, err
 	}
 	select {
 	case p.slots <- struct{}{}:

@@ -24,6 +24,7 @@ type memory struct {
 	taken   []string      // managers whose fields counted as ours then
 	run     *app.Run      // for dialects whose status does not keep it
 	asking  []int64       // number of the poll of each source that answers the user's refresh; nil: none asked for
+	anew    int64         // when a user last asked to render again what may depend on more than files; 0: never
 	since   time.Time     // when waiting for health began
 	unread  time.Time     // since when its source is not known to be read
 	held    atomic.Int64  // objects whose deletion a guard holds

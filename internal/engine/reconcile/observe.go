@@ -67,6 +67,9 @@ func (s *session) refreshed(seen []refresh.Seen) bool {
 		s.mem.asking = nil
 	} else if len(s.mem.asking) != len(seen) {
 		s.mem.asking = s.sources.Now(s.app.ID)
+		if s.app.Anew {
+			s.mem.anew = s.now.UnixNano()
+		}
 	}
 	for i, one := range seen {
 		if one.Polls == 0 || (s.mem.asking != nil && one.Polls < s.mem.asking[i]) {
@@ -178,6 +181,9 @@ func (s *session) renderOne(ctx context.Context, from app.Source, tree source.Tr
 	}
 	if len(req.APIVersions) == 0 {
 		req.APIVersions = s.cluster.APIVersions()
+	}
+	if req.Plugin != nil {
+		req.Plugin.Asked = s.mem.anew
 	}
 	if tree, err = s.withDependencies(ctx, req, tree); err != nil {
 		return render.Result{}, err
