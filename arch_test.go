@@ -39,6 +39,7 @@ var pureModules = []string{
 	"k8s.io/apimachinery", "k8s.io/kube-openapi", "sigs.k8s.io/structured-merge-diff", "sigs.k8s.io/yaml", "sigs.k8s.io/json", "go.yaml.in/yaml",
 	"github.com/Masterminds/semver", "github.com/gobwas/glob", "github.com/google/cel-go", "github.com/robfig/cron", "github.com/itchyny/gojq",
 	"k8s.io/api",                         // types only
+	"github.com/ProtonMail/go-crypto",    // signatures, of bytes
 	"golang.org/x/net/http/httpproxy",    // decides which proxy; nothing asks it for the environment's
 	"github.com/klauspost/compress/zlib", // bytes to bytes, and twice as fast as the standard library's
 }

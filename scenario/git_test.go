@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
 )
 
 // git runs git with an identity and a date of its own and returns what it printed.
@@ -77,8 +79,8 @@ func (s *story) bare(name string) string {
 // parent, and with -quiet no webhook announces it.
 func (s *story) push(c *call) error {
 	fresh, quiet := c.flag("-f"), c.flag("-quiet")
-	name := c.option("-repo", "")
-	if err := c.want(2, 3, "push [-f] [-quiet] [-repo NAME] BRANCH DIR [MESSAGE]"); err != nil {
+	name, by := c.option("-repo", ""), c.option("-sign", "")
+	if err := c.want(2, 3, "push [-f] [-quiet] [-repo NAME] [-sign PERSON] BRANCH DIR [MESSAGE]"); err != nil {
 		return err
 	}
 	if err := s.makeRepo(c, name); err != nil {
@@ -96,7 +98,7 @@ func (s *story) push(c *call) error {
 	if err := s.copyTree(c.MkAbs(c.args[1]), tree); err != nil {
 		return err
 	}
-	commit, err := commit(tree, s.remote(name, quiet), branch, message, fresh)
+	commit, err := commit(tree, s.remote(name, quiet), branch, message, fresh, s.signers[by])
 	if err != nil {
 		return err
 	}
@@ -148,9 +150,9 @@ func (s *story) remote(name string, quiet bool) string {
 	return s.world.git + "/" + s.bare(name)
 }
 
-// commit makes a commit of tree on top of branch, or of nothing, and pushes it.
-// The content becomes exactly tree.
-func commit(tree, url, branch, message string, fresh bool) (string, error) {
+// commit makes a commit of tree on top of branch, or of nothing, and pushes it, signed
+// unless by is nil. The content becomes exactly tree.
+func commit(tree, url, branch, message string, fresh bool, by *openpgp.Entity) (string, error) {
 	steps := [][]string{{"init", "-q", "--initial-branch=" + branch}}
 	if !fresh {
 		if heads, err := git(tree, "ls-remote", url, "refs/heads/"+branch); err != nil {
@@ -165,12 +167,19 @@ func commit(tree, url, branch, message string, fresh bool) (string, error) {
 	}
 	steps = append(steps,
 		[]string{"add", "-A", "--force", "."},
-		[]string{"commit", "-q", "--allow-empty", "-m", message},
-		[]string{"push", "-q", url, target})
+		[]string{"commit", "-q", "--allow-empty", "-m", message})
 	for _, args := range steps {
 		if _, err := git(tree, args...); err != nil {
 			return "", err
 		}
+	}
+	if by != nil {
+		if err := signHead(tree, by); err != nil {
+			return "", err
+		}
+	}
+	if _, err := git(tree, "push", "-q", url, target); err != nil {
+		return "", err
 	}
 	return git(tree, "rev-parse", "HEAD")
 }

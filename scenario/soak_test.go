@@ -233,7 +233,7 @@ func (s *soak) push(first bool) {
 	if s.aside || s.random.IntN(3) == 0 {
 		remote = s.world.path("repos/soak.git") // without a webhook
 	}
-	if s.head, err = commit(s.tree, remote, "main", "change", first); err != nil {
+	if s.head, err = commit(s.tree, remote, "main", "change", first, nil); err != nil {
 		s.t.Fatal(err)
 	}
 }

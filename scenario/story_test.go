@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -28,7 +29,7 @@ var commands = map[string]command{
 	// objects
 	"apply": with((*story).apply), "client-apply": with((*story).clientApply),
 	"application": with((*story).application), "kustomization": with((*story).kustomization),
-	"edit": with((*story).edit), "delete": with((*story).delete), "live": with((*story).live),
+	"signer": with((*story).signer), "edit": with((*story).edit), "delete": with((*story).delete), "live": with((*story).live),
 	// waiting
 	"await": with((*story).await), "gone": with((*story).gone), "synced": with((*story).synced),
 	"ready": with((*story).ready), "condition": with((*story).condition),
@@ -54,6 +55,8 @@ type story struct {
 
 	far  map[string]*farCluster // other clusters by name
 	shop *packages              // nil before the command packages
+
+	signers map[string]*openpgp.Entity // by name
 
 	spans     *spans // nil before the command collector
 	logFrom   int64  // where the story begins in plumbd's log

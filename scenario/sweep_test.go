@@ -119,7 +119,7 @@ func newSweep(t *testing.T) *sweep {
 	if err := os.CopyFS(tree, os.DirFS("testdata/sweep")); err != nil {
 		t.Fatal(err)
 	}
-	if s.head, err = commit(tree, bare, "main", "both versions", true); err != nil {
+	if s.head, err = commit(tree, bare, "main", "both versions", true, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -33,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
@@ -201,8 +201,8 @@ func newManager(restConfig *rest.Config, cfg config, counters *counters, permit 
 				&v1alpha1.Application{}: {Namespaces: cfg.applicationCaches(), Transform: keepRival},
 				&v1alpha1.AppProject{}:  {Namespaces: map[string]cache.Config{cfg.namespace: {}}},
 				&corev1.ConfigMap{}: {
-					Field:      fields.OneTermEqualSelector("metadata.name", argo.ConfigName),
 					Namespaces: map[string]cache.Config{cfg.namespace: {}},
+					Transform:  withoutData,
 				},
 				&corev1.Secret{}: {
 					Label:      labels.NewSelector().Add(*typed),
@@ -248,8 +248,11 @@ func keepRival(obj any) (any, error) {
 
 // withoutData keeps the fact that a repository Secret changed, and not its content.
 func withoutData(obj any) (any, error) {
-	if secret, ok := obj.(*corev1.Secret); ok {
-		secret.Data, secret.StringData, secret.ManagedFields = nil, nil, nil
+	switch obj := obj.(type) {
+	case *corev1.Secret:
+		obj.Data, obj.StringData, obj.ManagedFields = nil, nil, nil
+	case *corev1.ConfigMap:
+		obj.Data, obj.BinaryData, obj.ManagedFields = nil, nil, nil
 	}
 	return obj, nil
 }
@@ -419,7 +422,7 @@ func (w *wiring) controllers(poller *refresh.Poller, credentials *renewal, confi
 	if err != nil {
 		return err
 	}
-	err = builder.ControllerManagedBy(w.manager).Named("settings").For(&corev1.ConfigMap{}).Complete(config)
+	err = builder.ControllerManagedBy(w.manager).Named("settings").For(&corev1.ConfigMap{}, builder.WithPredicates(predicate.NewPredicateFuncs(isSetting))).Complete(config)
 	if err != nil {
 		return err
 	}

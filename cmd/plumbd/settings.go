@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corehealth "github.com/plumbline-dev/plumbline/internal/core/health"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/driver/lua"
 )
@@ -70,14 +71,23 @@ func (s *settings) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, 
 	return ctrl.Result{}, s.read(ctx)
 }
 
+// isSetting reports whether a ConfigMap is one that is read.
+func isSetting(obj client.Object) bool {
+	return obj.GetName() == argo.ConfigName || obj.GetName() == argo.KeysName
+}
+
 // read puts in force what the ConfigMap says now.
 func (s *settings) read(ctx context.Context) error {
-	cm := &corev1.ConfigMap{}
-	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: argo.ConfigName}, cm)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("%s/%s: %w", s.namespace, argo.ConfigName, err)
+	data := map[string]map[string]string{}
+	for _, name := range []string{argo.ConfigName, argo.KeysName} {
+		cm := &corev1.ConfigMap{}
+		err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, cm)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("%s/%s: %w", s.namespace, name, err)
+		}
+		data[name] = cm.Data
 	}
-	config := argo.DecodeConfig(cm.Data)
+	config := argo.DecodeConfig(data[argo.ConfigName]).WithKeys(data[argo.KeysName])
 	if !s.apply(config) {
 		return nil
 	}
@@ -93,18 +103,20 @@ func (s *settings) read(ctx context.Context) error {
 func (s *settings) apply(config argo.Config) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if reflect.DeepEqual(config, s.config) {
+	bare, before := config, s.config
+	bare.Keys, before.Keys = signature.Keyring{}, signature.Keyring{}
+	if reflect.DeepEqual(bare, before) && config.Keys.Equal(s.config.Keys) {
 		return false
 	}
 	s.config = config
 	s.checks = nil
-	before := s.scripts
+	old := s.scripts
 	s.scripts = map[string]*lua.Script{}
 	for _, h := range config.Health {
 		script, err := lua.Compile(h.Key, h.Script)
 		if err != nil {
 			s.log.Warn("health check not understood", "configmap", s.namespace+"/"+argo.ConfigName, "err", err)
-			if script = before[h.Key]; script == nil {
+			if script = old[h.Key]; script == nil {
 				continue
 			}
 		}

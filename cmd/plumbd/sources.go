@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
 	"github.com/plumbline-dev/plumbline/internal/driver/packagestore"
@@ -40,6 +42,27 @@ func (r repositories) Tree(ctx context.Context, remote refresh.Remote, rev sourc
 
 func (r repositories) Complete(ctx context.Context, remote refresh.Remote, id string) (string, error) {
 	return r.store.Complete(ctx, gitRemote(remote), id)
+}
+
+func (r repositories) History(remote refresh.Remote) signature.History {
+	if remote.Packages {
+		return nil
+	}
+	return history{r.store, gitRemote(remote)}
+}
+
+// history is that of one repository.
+type history struct {
+	store  *gitstore.Store
+	remote gitremote.Remote
+}
+
+func (h history) Commit(ctx context.Context, id string) (gitobject.Commit, error) {
+	return h.store.Commit(ctx, h.remote, id)
+}
+
+func (h history) Tag(ctx context.Context, name string) (gitobject.Tag, error) {
+	return h.store.Tag(ctx, h.remote, name)
 }
 
 // find says what names of packages stand for.

@@ -16,6 +16,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -48,6 +49,9 @@ type Application struct {
 	Ignores    Ignores    // what does not count as a difference
 	Kinds      KindFilter // what is left alone
 	Orphans    *OrphanRule
+
+	Signatures []signature.Policy // the first that is about a source; none: nothing has to be signed
+	Keys       signature.Keyring  // of those whose signatures may count
 
 	Windows   []Window   // when operations may run; none: at any time
 	Request   *Operation // what the user asked to run now; nil: nothing

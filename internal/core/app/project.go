@@ -1,6 +1,10 @@
 package app
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
+)
 
 // Project is a tenancy boundary: which sources, destinations and kinds an
 // application may use. Patterns are globs; the gate package gives them meaning.
@@ -15,6 +19,8 @@ type Project struct {
 	Namespaces   Patterns   // further namespaces whose applications may use the project
 	PruneLimit   PruneLimit // of applications that set none
 	Windows      []Window   // when operations may run
+
+	Signatures []signature.Policy // the first that is about a source
 
 	Orphans *OrphanRule // nil: nobody looks for objects without an owner
 

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/gobwas/glob"
@@ -9,6 +10,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -60,24 +62,46 @@ func Permits(p app.Project, key object.Key, to app.Destination, at app.Cluster) 
 	return nil
 }
 
+// SignaturePolicy returns the first policy that is about a repository.
+func SignaturePolicy(policies []signature.Policy, url string) (signature.Policy, bool) {
+	i := slices.IndexFunc(policies, func(p signature.Policy) bool { return listed(p.Repos, url) })
+	if i < 0 {
+		return signature.Policy{}, false
+	}
+	return policies[i], true
+}
+
+// listed reports whether one of the patterns matches, and none that begins with "!".
+func listed(patterns []string, url string) bool {
+	found := false
+	for _, pattern := range patterns {
+		pattern, negative := strings.CutPrefix(pattern, "!")
+		if matchesURL(pattern, url) {
+			if negative {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
 // AdmitsSource reports whether a project permits a repository.
 func AdmitsSource(p app.Project, url string) bool { return sourceAllowed(p.SourceRepos, url) }
 
 // sourceAllowed: "!x" rejects what matches x at once and counts as allowing
 // everything else; other patterns allow what they match.
 func sourceAllowed(patterns []string, url string) bool {
-	url = plainURL(url)
+	if climbs(url) {
+		return false
+	}
 	allowed := false
 	for _, pattern := range patterns {
 		denied, negative := strings.CutPrefix(pattern, "!")
 		switch {
-		case pattern == "*":
-			allowed = true
-		case negative && globs(plainURL(denied), url, '/'):
+		case negative && matchesURL(denied, url):
 			return false
-		case negative:
-			allowed = true
-		case globs(plainURL(pattern), url, '/'):
+		case negative || matchesURL(pattern, url):
 			allowed = true
 		}
 	}
@@ -136,6 +160,25 @@ func matched(pattern, value string) bool {
 func globs(pattern, value string, separators ...rune) bool {
 	compiled, err := glob.Compile(pattern, separators...)
 	return err == nil && compiled.Match(value)
+}
+
+// matchesURL reports whether a pattern is for a repository, however its address is
+// written: with a user, a port or a slash too many it is still the same one.
+func matchesURL(pattern, url string) bool {
+	if pattern == "*" {
+		return true
+	}
+	pattern, url = plainURL(pattern), undotted(url)
+	return globs(pattern, plainURL(url), '/') || globs(pattern, plainURL(source.NormalizeURL(url)), '/')
+}
+
+// climbs reports whether an address leads upwards on its way: where that ends is for
+// the server to say, and for no pattern.
+func climbs(url string) bool { return strings.Contains(undotted(url)+"/", "/../") }
+
+// undotted writes dots as dots.
+func undotted(url string) string {
+	return strings.NewReplacer("%2e", ".", "%2E", ".").Replace(strings.TrimSpace(url))
 }
 
 // plainURL makes the spellings of one repository comparable.

@@ -53,6 +53,13 @@ func TestSourceRepos(t *testing.T) {
 		"complement":       {"and allows everything else", []string{"!https://git.example/secret"}, "https://git.example/a", ""},
 		"denied wins":      {"it wins over an entry before it", []string{"*", "!https://git.example/secret/**"}, "https://git.example/secret/a", no},
 		"denied wins late": {"and over one after it", []string{"!https://git.example/secret/**", "*"}, "https://git.example/secret/a", no},
+		"denied slash":     {"with a slash too many", []string{"!https://git.example/secret"}, "https://git.example/secret/", no},
+		"denied user":      {"with a user", []string{"!https://git.example/secret"}, "https://me@git.example/secret", no},
+		"denied port":      {"or with the port that it has anyway", []string{"!https://git.example/secret"}, "https://git.example:443/secret", no},
+		"climbs":           {"what leads upwards is for no pattern", []string{"https://git.example/org/**"}, "https://git.example/org/../secret", no},
+		"climbs in code":   {"in whatever spelling", []string{"https://git.example/org/**"}, "https://git.example/org/%2E%2e/secret", no},
+		"climbs for all":   {"not even for the star", []string{"*"}, "https://git.example/org/a/..", no},
+		"dots":             {"dots in names lead nowhere", []string{"https://git.example/org/*"}, "https://git.example/org/a..b", ""},
 		"broken":           {"a broken pattern allows nothing", []string{"https://git.example/[a"}, "https://git.example/[a", no},
 		"no secrets":       {"a password in the URL is not repeated", nil, "https://ada:hunter2@git.example/a", "repo https://git.example/a is"},
 	} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/jq"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 )
 
 // ConfigName is the ConfigMap that holds the settings of an installation.
@@ -32,8 +33,22 @@ type Config struct {
 	Ignores app.Ignores   // of all applications
 	Kinds   app.KindFilter
 	Bases   []GlobalProject
-	Loose   bool     // kustomizations may load files from anywhere in their repository
+	Loose   bool // kustomizations may load files from anywhere in their repository
+	Keys    signature.Keyring
 	Faults  []string // keys that cannot be read, and why; the rest is in force
+}
+
+// KeysName is the ConfigMap that holds the OpenPGP keys whose signatures may count.
+const KeysName = "argocd-gpg-keys-cm"
+
+// WithKeys returns the config with the keys that are the data of that ConfigMap.
+func (c Config) WithKeys(data map[string]string) Config {
+	var faults []string
+	c.Keys, faults = signature.ParseKeys(data)
+	for _, fault := range faults {
+		c.Faults = append(slices.Clip(c.Faults), KeysName+": "+fault)
+	}
+	return c
 }
 
 // GlobalProject is a project of which others inherit.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 )
 
 // DecodeProject reads an AppProject.
@@ -36,7 +37,12 @@ func DecodeProject(p *v1alpha1.AppProject) app.Project {
 			out.Orphans.Ignore = append(out.Orphans.Ignore, app.KindRule(k))
 		}
 	}
-	out.Unsupported = unsupportedRules(p.Spec)
+	out.Signatures = signatures(p.Spec)
+	for _, policy := range out.Signatures {
+		if err := policy.Check(); err != nil { // nothing is taken for signed by mistake
+			out.Unsupported = append(out.Unsupported, "the signatures that it asks for: "+err.Error())
+		}
+	}
 	if p.Spec.NamespaceResourceWhitelist != nil {
 		out.ObjectAllow = []app.KindRule{}
 	}
@@ -49,18 +55,33 @@ func DecodeProject(p *v1alpha1.AppProject) app.Project {
 	return out
 }
 
-// unsupportedRules lists the rules of a project that hold deliveries back and
-// that this version does not know how to keep. Ignoring them would apply what
-// the project forbids.
-func unsupportedRules(spec v1alpha1.AppProjectSpec) []string {
-	var list []string
-	add := func(set bool, field string) {
-		if set {
-			list = append(list, "spec."+field)
+// signatures returns what a project wants to be signed. Its list of keys is an older
+// way to write it, and does not count beside the newer one.
+func signatures(spec v1alpha1.AppProjectSpec) []signature.Policy {
+	if spec.SourceIntegrity == nil {
+		var keys []string
+		for _, key := range spec.SignatureKeys {
+			keys = append(keys, key.KeyID)
 		}
+		if len(keys) == 0 {
+			return nil
+		}
+		return []signature.Policy{{Repos: []string{"*"}, Mode: signature.Head, Keys: keys}}
 	}
-	add(len(spec.SignatureKeys) > 0, "signatureKeys")
-	add(spec.SourceIntegrity != nil, "sourceIntegrity")
+	var list []signature.Policy
+	if spec.SourceIntegrity.Git == nil {
+		return nil
+	}
+	for _, p := range spec.SourceIntegrity.Git.Policies {
+		policy := signature.Policy{}
+		for _, repo := range p.Repos {
+			policy.Repos = append(policy.Repos, repo.URL)
+		}
+		if p.GPG != nil {
+			policy.Mode, policy.Keys = signature.Mode(p.GPG.Mode), p.GPG.Keys
+		}
+		list = append(list, policy)
+	}
 	return list
 }
 

@@ -103,7 +103,7 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 		return nil, err
 	}
 	s.project = project
-	s.app.Orphans = s.project.Orphans
+	s.app.Orphans, s.app.Signatures, s.app.Keys = s.project.Orphans, s.project.Signatures, config.Keys
 	s.app.Policy.PruneLimit = s.app.Policy.PruneLimit.Or(s.project.PruneLimit)
 	if account, err := gate.Account(s.project, s.app.Target, s.app.ID.Namespace); err != nil {
 		s.app.Problems = append(s.app.Problems, condition.Of(err, condition.InvalidSpec))

@@ -145,7 +145,35 @@ func (s *session) trees(ctx context.Context, rev source.Revision) ([]source.Tree
 	return app.Lend(s.app.Sources, trees), nil
 }
 
+// authentic fails unless every source was signed as its project asks.
+func (s *session) authentic(ctx context.Context, rev source.Revision) error {
+	if len(s.app.Signatures) == 0 {
+		return nil
+	}
+	parts, ok := rev.Parts(len(s.app.Sources))
+	if !ok {
+		return fmt.Errorf("revision %s is not one of each of the %d sources", rev, len(s.app.Sources))
+	}
+	for i, part := range parts {
+		policy, ok := gate.SignaturePolicy(s.app.Signatures, s.app.Sources[i].URL)
+		if !ok {
+			continue
+		}
+		history, err := s.sources.History(ctx, s.reader(), i)
+		if err == nil && history != nil {
+			err = policy.Verify(ctx, history, part, s.app.Keys, s.now, &s.proofs)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", source.Redact(s.app.Sources[i].URL), err)
+		}
+	}
+	return nil
+}
+
 func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Item, error) {
+	if err := s.authentic(ctx, rev); err != nil {
+		return nil, condition.Because(condition.SourceFailed, err)
+	}
 	trees, err := s.trees(ctx, rev)
 	if err != nil {
 		return nil, condition.Because(condition.SourceFailed, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/apply"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
@@ -119,6 +120,8 @@ type Sources interface {
 	Now(reader app.ID) []int64
 	Forget(reader app.ID)
 	Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error)
+	// History returns the commits and tags of one by its number; nil: it has none.
+	History(ctx context.Context, reader app.ID, number int) (signature.History, error)
 	// Chart reads a chart that another one depends on; a repository that trusts
 	// denies is shown no credentials.
 	Chart(ctx context.Context, d chart.Dependency, trusts func(url string) bool) (source.Tree, error)

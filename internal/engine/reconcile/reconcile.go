@@ -23,6 +23,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/notice"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
 
@@ -36,6 +37,7 @@ type Reconciler struct {
 	roll     rollcall
 	mute     mutes
 	census   census
+	proofs   signature.Proofs
 
 	progress progress
 

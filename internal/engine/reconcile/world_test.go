@@ -22,6 +22,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/chart"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
@@ -49,6 +50,8 @@ type git struct {
 func (g *git) Read(app.ID, ...refresh.Want) []refresh.Seen { return []refresh.Seen{g.seen} }
 func (g *git) Forget(app.ID)                               {}
 func (g *git) Now(app.ID) []int64                          { g.asked++; return []int64{g.seen.Polls + 1} }
+
+func (g *git) History(context.Context, app.ID, int) (signature.History, error) { return nil, nil }
 
 func (g *git) Chart(context.Context, chart.Dependency, func(string) bool) (source.Tree, error) {
 	return nil, errors.New("there are no charts here")

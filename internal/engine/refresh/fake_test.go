@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 )
@@ -93,6 +94,8 @@ func (h *hosts) Complete(_ context.Context, _ refresh.Remote, id string) (string
 	}
 	return "", errors.New("no such commit")
 }
+
+func (h *hosts) History(refresh.Remote) signature.History { return nil }
 
 func (h *hosts) set(edit func(*hosts)) {
 	h.mu.Lock()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -39,6 +40,8 @@ type Repositories interface {
 	Tree(ctx context.Context, remote Remote, rev source.Revision) (source.Tree, error)
 	// Complete returns the full form of an abbreviated commit id.
 	Complete(ctx context.Context, remote Remote, id string) (string, error)
+	// History reads commits and tags that are there; nil for packages, which have none.
+	History(remote Remote) signature.History
 }
 
 // Keys looks up credentials: those of the named Secret, or those registered
@@ -305,6 +308,25 @@ var ErrUnread = errors.New("no repository is known")
 // Tree returns the files of a revision of the thing of the given number that
 // reader wants. It fails with ErrUnread when Read was not called for it.
 func (p *Poller) Tree(ctx context.Context, reader app.ID, number int, rev source.Revision) (source.Tree, error) {
+	remote, err := p.wanted(ctx, reader, number)
+	if err != nil {
+		return nil, err
+	}
+	return p.repos.Tree(ctx, remote, rev)
+}
+
+// History returns the commits and tags of the thing of the given number that reader
+// wants, and nil if that has none. It fails with ErrUnread when Read was not called for it.
+func (p *Poller) History(ctx context.Context, reader app.ID, number int) (signature.History, error) {
+	remote, err := p.wanted(ctx, reader, number)
+	if err != nil {
+		return nil, err
+	}
+	return p.repos.History(remote), nil
+}
+
+// wanted returns the remote of the thing of the given number that reader wants.
+func (p *Poller) wanted(ctx context.Context, reader app.ID, number int) (Remote, error) {
 	p.mu.Lock()
 	remotes := p.readers[reader]
 	var ref source.Ref
@@ -313,14 +335,11 @@ func (p *Poller) Tree(ctx context.Context, reader app.ID, number int, rev source
 	}
 	p.mu.Unlock()
 	if number >= len(remotes) {
-		return nil, fmt.Errorf("%w for %s", ErrUnread, reader)
+		return Remote{}, fmt.Errorf("%w for %s", ErrUnread, reader)
 	}
 	remote, err := p.remote(ctx, remotes[number])
-	if err != nil {
-		return nil, err
-	}
 	remote.Chart, remote.Credentials.PassCredentials = ref.Chart, ref.PassCredentials
-	return p.repos.Tree(ctx, remote, rev)
+	return remote, err
 }
 
 // newest joins what is known of all that a reader wants; p.mu is held.
