@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func (d argoDialect) Declare(obj *unstructured.Unstructured, _ []*unstructured.U
 	}
 	decoded := d.Decode(a)
 	return cli.Declaration{
-		App: decoded, Warnings: warnings, Manager: argo.Manager, Takeover: argo.Takeover, Order: plan.ByWave,
+		App: decoded, Warnings: warnings, Manager: argo.Manager, Takeover: argo.TakeoverOf(a), Elsewhere: elsewhere(decoded.Target), Order: plan.ByWave,
 		Request: func(from app.Source, tree source.Tree) (render.Request, error) { return d.Request(decoded, from, tree) },
 		Prepare: func(ms []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error) {
 			return d.Prepare(decoded, ms, namespaced)
@@ -70,6 +71,14 @@ func (d argoDialect) Declare(obj *unstructured.Unstructured, _ []*unstructured.U
 		IgnoresHealth: argo.IgnoresHealth,
 		IsHook:        argo.IsHook,
 	}, nil
+}
+
+// elsewhere names a destination that is not the cluster of its declaration.
+func elsewhere(to app.Destination) string {
+	if to.Server == argo.InCluster {
+		return ""
+	}
+	return cmp.Or(to.Cluster, to.Server)
 }
 
 // decode reads obj into a typed object. Fields that the type does not have are

@@ -111,6 +111,26 @@ func (c *cluster) Patch(ctx context.Context, obj *unstructured.Unstructured, mer
 	return next, translate(err)
 }
 
+// PatchStatus implements cli.Objects.
+func (c *cluster) PatchStatus(ctx context.Context, obj *unstructured.Unstructured, mergePatch []byte) error {
+	res, err := c.resource(ctx, obj.GroupVersionKind())
+	if err != nil {
+		return err
+	}
+	ref := kube.Ref{Resource: res, Namespace: obj.GetNamespace(), Name: obj.GetName()}
+	_, err = c.Cluster.Patch(ctx, ref, types.MergePatchType, mergePatch, kube.WriteOptions{Manager: manager, Subresource: "status"})
+	if apierrors.IsNotFound(err) { // its kind keeps no status apart
+		_, err = c.Cluster.Patch(ctx, ref, types.MergePatchType, mergePatch, kube.WriteOptions{Manager: manager})
+	}
+	return translate(err)
+}
+
+// Create implements cli.Objects.
+func (c *cluster) Create(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	made, err := c.Cluster.Create(ctx, obj, kube.WriteOptions{Manager: manager, FieldValidation: "Strict"})
+	return made, translate(err)
+}
+
 // Namespaced implements cli.Live.
 func (c *cluster) Namespaced(ctx context.Context, kind schema.GroupVersionKind) (bool, error) {
 	res, err := c.resource(ctx, kind)

@@ -77,6 +77,7 @@ func ports(pool *renderworker.Pool) cli.Ports {
 			return repository{local}, nil
 		},
 		Connect: connect,
+		Actions: actions,
 	}
 }
 

@@ -27,6 +27,15 @@ type HealthCheck struct {
 	Script      string // in Lua
 }
 
+// Actions are scripts that do something to objects of some kinds.
+type Actions struct {
+	Group, Kind string            // globs
+	Key         string            // where they are configured, for messages
+	Discovery   string            // in Lua, says which there are; empty: all
+	Scripts     map[string]string // in Lua, by name
+	Merge       bool              // besides the built-in ones
+}
+
 // Config is what of a ConfigMap argocd-cm this engine goes by.
 type Config struct {
 	Health  []HealthCheck // the first that matches judges
@@ -35,7 +44,8 @@ type Config struct {
 	Bases   []GlobalProject
 	Loose   bool // kustomizations may load files from anywhere in their repository
 	Keys    signature.Keyring
-	Faults  []string // keys that cannot be read, and why; the rest is in force
+	Actions []Actions // of kinds; the last that matches counts
+	Faults  []string  // keys that cannot be read, and why; the rest is in force
 }
 
 // KeysName is the ConfigMap that holds the OpenPGP keys whose signatures may count.
@@ -72,6 +82,8 @@ func DecodeConfig(data map[string]string) Config {
 		switch what {
 		case "health":
 			c.Health = append(c.Health, HealthCheck{Group: group, Kind: kind, Key: key, Script: data[key]})
+		case "actions":
+			c.actions(key, group, kind, data[key])
 		case "ignoreDifferences":
 			if target == "all" {
 				group, kind = "*", "*"
@@ -217,6 +229,33 @@ type ignoreRule struct {
 	ManagedFieldsManagers []string `json:"managedFieldsManagers"`
 }
 
+// actionRules is the YAML of an actions setting.
+type actionRules struct {
+	Discovery   string `json:"discovery.lua"`
+	Definitions []struct {
+		Name   string `json:"name"`
+		Script string `json:"action.lua"`
+	} `json:"definitions"`
+	Merge bool `json:"mergeBuiltinActions"`
+}
+
+func (c *Config) actions(key, group, kind, text string) {
+	var rules actionRules
+	if err := yaml.UnmarshalStrict([]byte(text), &rules); err != nil {
+		c.fault(key, "%v", err)
+		return
+	}
+	out := Actions{Group: group, Kind: kind, Key: key, Discovery: rules.Discovery, Scripts: map[string]string{}, Merge: rules.Merge}
+	for _, d := range rules.Definitions {
+		if d.Name == "" || d.Script == "" {
+			c.fault(key, "a definition has no name or no action.lua")
+			return
+		}
+		out.Scripts[d.Name] = d.Script
+	}
+	c.Actions = append(c.Actions, out)
+}
+
 func (c *Config) ignore(key, group, kind, text string) {
 	var rule ignoreRule
 	if err := yaml.UnmarshalStrict([]byte(text), &rule); err != nil {
@@ -263,7 +302,9 @@ func (c *Config) legacy(key, text string) {
 				c.Health = append(c.Health, HealthCheck{Group: group, Kind: kind, Key: key + " of " + name, Script: text})
 			case what == "ignoreDifferences" && isText:
 				c.ignore(key+" of "+name, group, kind, text)
-			case what == "health.lua" || what == "ignoreDifferences":
+			case what == "actions" && isText:
+				c.actions(key+" of "+name, group, kind, text)
+			case what == "health.lua" || what == "ignoreDifferences" || what == "actions":
 				c.fault(key+" of "+name, "%s is no text", what)
 			}
 		}

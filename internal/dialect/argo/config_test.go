@@ -15,6 +15,7 @@ import (
 func TestDecodeConfig(t *testing.T) {
 	got := argo.DecodeConfig(map[string]string{
 		"url": "https://argocd.example",
+		"resource.customizations.actions.example.org_Boat":          "discovery.lua: return {}\nmergeBuiltinActions: true\ndefinitions:\n- name: hoist\n  action.lua: return obj\n",
 		"resource.customizations.health.example.org_Boat":           "return {}",
 		"resource.customizations.health.ConfigMap":                  "return nil",
 		"resource.customizations.ignoreDifferences.apps_Deployment": "jsonPointers: [/spec/replicas]\njqPathExpressions: [.spec.x]\n",
@@ -28,6 +29,10 @@ func TestDecodeConfig(t *testing.T) {
 			{Group: "*.example.com", Kind: "*", Key: "resource.customizations of *.example.com/*", Script: "return 1"},
 			{Kind: "Service", Key: "resource.customizations of Service", Script: "return 2"},
 		},
+		Actions: []argo.Actions{{
+			Group: "example.org", Kind: "Boat", Key: "resource.customizations.actions.example.org_Boat",
+			Discovery: "return {}", Scripts: map[string]string{"hoist": "return obj"}, Merge: true,
+		}},
 		Ignores: app.Ignores{
 			{Group: "*", Kind: "*", Managers: []string{"kube-controller-manager"}},
 			{Group: "apps", Kind: "Deployment", Fields: []string{"/spec/replicas"}, Queries: []string{".spec.x"}},
@@ -139,6 +144,7 @@ func TestConfigFaults(t *testing.T) {
 		"hostile jq":      {"resource.customizations.ignoreDifferences.all", "jqPathExpressions: ['range(1e9)']", "the function range"},
 		"no map":          {"resource.customizations", "- a", "resource.customizations: "},
 		"no text":         {"resource.customizations", "Service:\n  health.lua: [1]\n", "resource.customizations of Service: health.lua is no text"},
+		"nameless action": {"resource.customizations.actions.apps_Deployment", "definitions: [{action.lua: return obj}]", "a definition has no name"},
 		"exclusions":      {"resource.exclusions", "kinds: [Pod]", "resource.exclusions: "},
 		"typo in there":   {"resource.exclusions", "- apiGroup: [apps]", `unknown field "apiGroup"`},
 		"broken pattern":  {"resource.inclusions", "- apiGroups: ['[x']", `"[x" is no pattern`},

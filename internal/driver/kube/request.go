@@ -28,6 +28,7 @@ type call struct {
 	resource  kinds.Resource
 	namespace string
 	name      string // empty for the collection
+	sub       string // subresource; empty: the object itself
 	params    map[string]string
 	content   types.PatchType
 	accept    string
@@ -58,6 +59,9 @@ func (c call) path() ([]string, error) {
 			return nil, err
 		}
 		path = append(path, c.name)
+	}
+	if c.sub != "" {
+		path = append(path, c.sub)
 	}
 	return path, nil
 }

@@ -22,6 +22,7 @@ type WriteOptions struct {
 	Manager         string // field manager; required for Apply
 	Force           bool   // take fields from other managers; Apply only
 	DryRun          bool   // let the server validate and answer without persisting
+	Subresource     string // what of the object is written; Patch only
 	FieldValidation string // "Strict", "Warn" or "Ignore"; "" means the server's default, "Warn"
 }
 
@@ -118,6 +119,7 @@ func (c *Cluster) about(ctx context.Context, verb string, obj *unstructured.Unst
 // as stored.
 func (c *Cluster) Patch(ctx context.Context, ref Ref, kind types.PatchType, patch []byte, opts WriteOptions) (*unstructured.Unstructured, error) {
 	call := ref.call("patch", http.MethodPatch)
+	call.sub = opts.Subresource
 	call.content, call.body, call.params = kind, patch, opts.params()
 	return c.object(ctx, call)
 }

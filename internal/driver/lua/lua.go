@@ -1,6 +1,7 @@
-// Package lua runs the health checks that an installation configures as Lua scripts.
+// Package lua runs the health checks and actions that an installation configures as
+// Lua scripts.
 //
-// A script sees one object and answers with a verdict. It reaches no file, process,
+// A script sees one object and answers with a verdict, or with what is to become of it. It reaches no file, process,
 // module or network, and ends within a second, or it is ended. What it says is bounded.
 package lua
 
@@ -31,7 +32,7 @@ const (
 	maxNesting = 100       // levels of an object
 )
 
-// Script is a compiled check. It is safe for concurrent use.
+// Script is a compiled check or action. It is safe for concurrent use.
 type Script struct {
 	name  string
 	proto *lua.FunctionProto
@@ -56,14 +57,18 @@ func Compile(name, text string) (*Script, error) {
 // Check runs the script on an object. A script that fails makes the object's health
 // Unknown, with the reason; one that returns nothing says nothing about it.
 func (s *Script) Check(obj *unstructured.Unstructured) (status health.Status, rated bool) {
-	status, rated, err := s.run(obj)
+	err := s.run(map[string]any{"obj": obj.Object}, func(v lua.LValue) (err error) {
+		status, rated, err = verdict(v)
+		return err
+	})
 	if err != nil {
 		return health.Status{Code: health.Unknown, Message: fmt.Sprintf("%s: %s", s.name, oneLine(err))}, true
 	}
 	return status, rated
 }
 
-func (s *Script) run(obj *unstructured.Unstructured) (status health.Status, rated bool, err error) {
+// run calls the script with globals and has read look at what it returns.
+func (s *Script) run(globals map[string]any, read func(lua.LValue) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the interpreter failed: %v", r)
@@ -78,23 +83,25 @@ func (s *Script) run(obj *unstructured.Unstructured) (status health.Status, rate
 	defer watchHeap(bounded, stop)()
 	state.SetContext(bounded)
 	openLibraries(state)
-	value, err := toLua(state, obj.Object, 0)
-	if err != nil {
-		return status, false, err
+	for name, global := range globals {
+		value, err := toLua(state, global, 0)
+		if err != nil {
+			return err
+		}
+		state.SetGlobal(name, value)
 	}
-	state.SetGlobal("obj", value)
 	state.Push(state.NewFunctionFromProto(s.proto))
 	if err := state.PCall(0, 1, nil); err != nil {
 		if cause := context.Cause(bounded); cause != nil {
-			return status, false, cause
+			return cause
 		}
 		var failed *lua.ApiError
 		if errors.As(err, &failed) && failed.Object != lua.LNil {
-			return status, false, errors.New(failed.Object.String())
+			return errors.New(failed.Object.String())
 		}
-		return status, false, err
+		return err
 	}
-	return verdict(state.Get(-1))
+	return read(state.Get(-1))
 }
 
 // watchHeap ends a script under which the process grows beyond what there may be. Most

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/plumbline-dev/plumbline/internal/core/action"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
 	"github.com/plumbline-dev/plumbline/internal/core/health"
@@ -32,6 +33,9 @@ type Ports struct {
 	Renderer       render.Renderer
 	OpenRepository func(dir string) (Repository, error)
 	Connect        func(ctx context.Context, to ClusterFlags) (Cluster, error)
+
+	// Actions returns what can be done to an object, as a control plane is configured.
+	Actions func(ctx context.Context, from Objects, controlPlane string) (action.Book, error)
 }
 
 // Marks are what a server was told about how objects show their Application.
@@ -123,6 +127,8 @@ type Declaration struct {
 	Order    plan.Order
 	Strict   bool // repeated objects are an error
 
+	Elsewhere string // which cluster its objects are in; empty: in that of the declaration
+
 	// Request returns what to render of a source out of its files; nil: as the source says.
 	Request       func(from app.Source, tree source.Tree) (render.Request, error)
 	Prepare       func(manifests []object.Manifest, namespaced func(object.Key) bool) ([]plan.Item, []condition.Problem, error)
@@ -174,6 +180,9 @@ type Objects interface {
 	// Watch calls visit with every object of a kind as it is and with each
 	// change, until visit returns false or ctx ends.
 	Watch(ctx context.Context, kind schema.GroupVersionKind, where Where, visit func(Event) bool) error
+	// PatchStatus is Patch of the status of an object whose kind keeps that apart.
+	PatchStatus(ctx context.Context, obj *unstructured.Unstructured, mergePatch []byte) error
+	Create(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error)
 }
 
 // Where narrows a watch; empty fields mean any.
