@@ -29,7 +29,7 @@ var everything = os.Getenv("PLUMBLINE_SWEEP") != ""
 // its own, and waves, a prune and a finalizer in it.
 type life struct {
 	ns    string
-	kind  string // argo, flux, or hooks: of Argo CD's, with hooks
+	kind  string // argo, flux, or of Argo CD's: hooks, with hooks and forced objects, and back, which is taken to the second version by an operation as a rollback is
 	fault *fault // nil: this is how it should be
 	like  *life  // the undisturbed one, which this has to end like
 
@@ -55,21 +55,32 @@ var parts = map[string][]string{
 }
 
 // livesOf are the kinds of lives.
-var livesOf = []string{"argo", "flux", "hooks"}
+var livesOf = []string{"argo", "flux", "hooks", "back"}
 
 // hooked are the objects of a life with hooks, and hookParts its hooks. One is
 // gone by the end of each sync, and one may be left by a sync that failed.
 var (
-	hooked    = []string{"configmaps/a", "configmaps/after", "configmaps/before", "jobs/migrate"}
-	hookParts = []string{"configmaps/after", "configmaps/alarm", "configmaps/before", "configmaps/passes", "jobs/migrate"}
+	hooked    = []string{"configmaps/a", "configmaps/after", "configmaps/before", "configmaps/forced", "configmaps/replaced", "jobs/migrate"}
+	hookParts = []string{"configmaps/after", "configmaps/alarm", "configmaps/before", "configmaps/farewell", "configmaps/last", "configmaps/passes", "jobs/migrate"}
 )
+
+// backed are the objects of a life that an operation takes from one version to the next.
+var backed = map[string][]string{"v1": {"configmaps/a", "configmaps/goes"}, "v2": {"configmaps/a", "configmaps/new"}}
 
 // parts are the objects of a life at a version.
 func (l *life) parts(version string) []string {
+	if l.kind == "back" {
+		return backed[version]
+	}
 	if l.kind == "hooks" && version != "" {
 		return hooked
 	}
 	return parts[version]
+}
+
+// remade reports whether a part is deleted and created again at a stage.
+func (l *life) remade(part, stage string) bool {
+	return l.kind == "hooks" && stage == "v2" && part == "configmaps/forced"
 }
 
 // hook reports whether a part is a hook.
@@ -154,7 +165,13 @@ func (s *sweep) declare(l *life, version string) error {
 		"spec": {"interval": "10m", "retryInterval": "1s", "prune": true, "path": "./${VERSION}", "targetNamespace": "${NS}",
 			"sourceRef": {"kind": "GitRepository", "name": "repo"}}}`
 	}
-	s.story.env = map[string]string{"NS": l.ns, "URL": s.world.git + "/sweep.git", "VERSION": l.dir(version)}
+	if l.kind == "back" && version == "v2" { // what it declares stays the first version
+		text = strings.Replace(text, `"automated": {"prune": true, "selfHeal": true}, `, "", 1)
+		text = strings.Replace(text, "${VERSION}", "back-v1", 1)
+		text = strings.TrimSuffix(text, "}") + `, "operation": {"initiatedBy": {"username": "ann"}, "retry": {"limit": -1, "backoff": {"duration": "1s", "maxDuration": "2s"}},
+			"sync": {"prune": true, "revision": "${HEAD}", "source": {"repoURL": "${URL}", "targetRevision": "main", "path": "${VERSION}"}}}}`
+	}
+	s.story.env = map[string]string{"HEAD": s.head, "NS": l.ns, "URL": s.world.git + "/sweep.git", "VERSION": l.dir(version)}
 	list, err := s.story.documents(text)
 	if err != nil {
 		return err
@@ -254,7 +271,11 @@ func (s *sweep) arrived(l *life, version string, declared, configs []unstructure
 		return fmt.Errorf("%v instead of %v: %s", have, want, text)
 	}
 	expectations := []string{"status.sync.revision=" + s.head, "status.sync.status=Synced", "status.operationState.phase=Succeeded", "status.health.status=Healthy"}
-	if l.kind == "flux" {
+	switch {
+	case l.kind == "back" && version == "v2":
+		expectations[1] = "status.sync.status=OutOfSync"
+		expectations = append(expectations, "status.operationState.syncResult.source.path=back-v2")
+	case l.kind == "flux":
 		expectations = []string{
 			"status.lastAppliedRevision~" + s.head + "$", `status.conditions[?(@.type=="Ready")].status=True`,
 			fmt.Sprintf("status.observedGeneration=%d", declared[0].GetGeneration()),
@@ -393,8 +414,8 @@ func (s *sweep) note(lives []*life, stage string) {
 
 // dir is the directory of a version.
 func (l *life) dir(version string) string {
-	if l.kind == "hooks" {
-		return "hooks-" + version
+	if l.kind == "hooks" || l.kind == "back" {
+		return l.kind + "-" + version
 	}
 	return version
 }
@@ -437,7 +458,7 @@ var times = regexp.MustCompile(`"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"`)
 // judge checks what plumbd did to one life in one stage.
 func (s *sweep) judge(l *life, stage string, calls []apiCall) {
 	s.t.Helper()
-	may, most := map[string][]string{"v2": goers, "": parts["v2"]}[stage], 1
+	may, most := map[string][]string{"v2": goers, "": l.parts("v2")}[stage], 1
 	if l.fault != nil && l.fault.hold == nil {
 		most = 2 // a sync that fails runs its hooks once more
 	}
@@ -446,9 +467,9 @@ func (s *sweep) judge(l *life, stage string, calls []apiCall) {
 	for _, c := range calls {
 		part := c.resource + "/" + c.name
 		switch {
-		case c.namespace != l.ns && c.resource != "namespaces", c.resource == "gitrepositories/status", c.resource == "events", strings.HasPrefix(c.resource, "kustomizations"):
+		case c.namespace != l.ns && c.resource != "namespaces", c.resource == "gitrepositories/status", c.resource == "events", strings.HasPrefix(c.resource, "kustomizations"), strings.HasSuffix(c.name, "-trial"): // tried, and not stored
 			continue
-		case c.verb == "delete" && l.hook(part):
+		case c.verb == "delete" && (l.hook(part) || l.remade(part, stage)):
 			delete(l.uids, part)
 			continue
 		case c.verb == "delete":
@@ -461,7 +482,8 @@ func (s *sweep) judge(l *life, stage string, calls []apiCall) {
 		case c.uid != "" && l.uids[part] != "" && l.uids[part] != c.uid:
 			wrong = append(wrong, "another object: "+c.String())
 		}
-		if created[part] > 1 && !(l.hook(part) && created[part] <= most) || c.code == 201 && l.uids[part] != "" {
+		again := l.hook(part) || l.remade(part, stage)
+		if created[part] > 1 && !(again && created[part] <= most) || c.code == 201 && l.uids[part] != "" {
 			wrong = append(wrong, "created twice: "+c.String())
 		}
 		if c.uid != "" {
@@ -478,7 +500,7 @@ func (s *sweep) compare(l *life) {
 	s.t.Helper()
 	for stage, want := range l.like.states {
 		if diff := cmp.Diff(want, l.states[stage]); diff != "" {
-			s.t.Errorf("%s (%s) ended otherwise at %q:\n%s", l.ns, l.describe(), stage, diff)
+			s.t.Errorf("%s (%s) ended otherwise at %q:\n%s\nall calls:\n%s", l.ns, l.describe(), stage, diff, listed(s.world.proxy.noted(l.ns)))
 		}
 	}
 }

@@ -131,6 +131,7 @@ type Deletion struct {
 	Propagation string      // "foreground" or "background"
 	Await       bool        // wait until the objects are gone before letting go
 	Hooks       []SyncPhase // PreDelete, PostDelete: what has to run and has not
+	Clear       []SyncPhase // the same: of what has to be cleared away after it ran
 	Held        string      // why nothing is deleted yet; empty: it is
 }
 

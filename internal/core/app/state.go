@@ -214,6 +214,8 @@ type Outcome struct {
 	Compared    bool          // a comparison took place
 	Last        []SyncPhase   // of what is compared: whether hooks have to run when the application is deleted
 	Ended       []SyncPhase   // of a deletion: whose hooks have run
+	Cleared     []SyncPhase   // of a deletion: whose hooks were cleared away after that
+	Clears      []SyncPhase   // of Last: those with hooks that are to be cleared away after they ran
 	Contested   bool          // another engine is at work: nothing but Problems is told, beside what that one says
 	Guarded     bool          // the prune guards looked at it; otherwise what they said last stands
 	Waiting     string        // what the application waits for; empty: nothing

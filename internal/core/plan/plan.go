@@ -277,7 +277,7 @@ func itemStep(in Input, item Item) (Step, bool) {
 			step.Action = Replace
 		}
 	case Unowned:
-		if !in.Adopt {
+		if !in.Adopt || item.Replace { // what is written whole is ours whoever wrote it before
 			return Step{}, false
 		}
 		step.Action, step.Reason = Adopt, cmp.Or(item.Why, "owned by another manager")

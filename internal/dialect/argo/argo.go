@@ -64,6 +64,7 @@ const (
 	// What has to run before and after, as Argo CD writes it down.
 	finalizerPreDelete  = "pre-delete-finalizer.argocd.argoproj.io"
 	finalizerPostDelete = "post-delete-finalizer.argocd.argoproj.io"
+	cleanup             = "/cleanup" // after one of these two: its hooks are cleared away afterwards
 )
 
 // RefreshAnnotation asks for one more look; the engine removes it when done.

@@ -146,6 +146,10 @@ func deletion(a *v1alpha1.Application) *app.Deletion {
 			d.Hooks = append(d.Hooks, app.PreDelete)
 		case finalizerPostDelete:
 			d.Hooks = append(d.Hooks, app.PostDelete)
+		case finalizerPreDelete + cleanup:
+			d.Clear = append(d.Clear, app.PreDelete)
+		case finalizerPostDelete + cleanup:
+			d.Clear = append(d.Clear, app.PostDelete)
 		}
 	}
 	return d

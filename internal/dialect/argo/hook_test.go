@@ -108,21 +108,27 @@ func TestHooksOfDeletion(t *testing.T) {
 // so.
 func TestDeletionFinalizers(t *testing.T) {
 	const own, pre, post = argo.Finalizer, "pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"
+	const preClear, postClear = pre + "/cleanup", post + "/cleanup"
+	phases := func(list ...app.SyncPhase) []app.SyncPhase { return list }
 	for name, test := range map[string]struct {
 		have     []string
 		deleted  bool
 		last     []app.SyncPhase
+		clears   []app.SyncPhase
 		ended    []app.SyncPhase
+		cleared  []app.SyncPhase
 		compared bool
 		want     []string
 	}{
-		"none":          {[]string{own}, false, nil, nil, true, []string{own}},
-		"added":         {[]string{own, "other"}, false, []app.SyncPhase{app.PostDelete, app.PreDelete}, nil, true, []string{own, "other", pre, post}},
-		"already there": {[]string{pre, own}, false, []app.SyncPhase{app.PreDelete}, nil, true, []string{pre, own}},
-		"no longer":     {[]string{own, pre, post}, false, []app.SyncPhase{app.PostDelete}, nil, true, []string{own, post}},
-		"not compared":  {[]string{own, pre}, false, nil, nil, false, []string{own, pre}},
-		"being deleted": {[]string{own, pre, post}, true, nil, nil, false, []string{own, pre, post}},
-		"after a phase": {[]string{own, pre, post}, true, nil, []app.SyncPhase{app.PreDelete}, false, []string{own, post}},
+		"none":          {have: []string{own}, compared: true, want: []string{own}},
+		"added":         {have: []string{own, "other"}, last: phases(app.PostDelete, app.PreDelete), compared: true, want: []string{own, "other", pre, post}},
+		"to be cleared": {have: []string{own}, last: phases(app.PostDelete, app.PreDelete), clears: phases(app.PostDelete), compared: true, want: []string{own, pre, post, postClear}},
+		"already there": {have: []string{pre, own}, last: phases(app.PreDelete), compared: true, want: []string{pre, own}},
+		"no longer":     {have: []string{own, pre, preClear, post, postClear}, last: phases(app.PostDelete), compared: true, want: []string{own, post}},
+		"not compared":  {have: []string{own, pre, preClear}, want: []string{own, pre, preClear}},
+		"being deleted": {have: []string{own, pre, post}, deleted: true, want: []string{own, pre, post}},
+		"after a phase": {have: []string{own, pre, preClear, post}, deleted: true, ended: phases(app.PreDelete), want: []string{own, preClear, post}},
+		"cleared":       {have: []string{own, preClear, post, postClear}, deleted: true, cleared: phases(app.PreDelete), want: []string{own, post, postClear}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := application()
@@ -132,13 +138,13 @@ func TestDeletionFinalizers(t *testing.T) {
 				a.DeletionTimestamp = &at
 			}
 			out := outcome()
-			out.Compared, out.Last, out.Ended = test.compared, test.last, test.ended
+			out.Compared, out.Last, out.Clears, out.Ended, out.Cleared = test.compared, test.last, test.clears, test.ended, test.cleared
 			next := settings.Report(a, out, now)
 			if d := cmp.Diff(test.want, next.Finalizers); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}
 			if test.deleted {
-				if d := settings.Decode(next).Deletion; len(d.Hooks) != len(next.Finalizers)-1 || !d.Cascade {
+				if d := settings.Decode(next).Deletion; len(d.Hooks)+len(d.Clear) != len(next.Finalizers)-1 || !d.Cascade {
 					t.Errorf("read back: %+v", d)
 				}
 			}

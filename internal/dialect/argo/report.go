@@ -24,7 +24,7 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 	at := metav1.NewTime(now.Truncate(time.Second))
 	if out.Gone {
 		next.Finalizers = slices.DeleteFunc(next.Finalizers, func(f string) bool {
-			return f == Finalizer || f == finalizerForeground || f == finalizerBackground || deleteFinalizers[strings.TrimSuffix(f, "/cleanup")] != ""
+			return f == Finalizer || f == finalizerForeground || f == finalizerBackground || deleteFinalizers[strings.TrimSuffix(f, cleanup)] != ""
 		})
 		return next
 	}
@@ -73,19 +73,34 @@ func (s Settings) Report(a *v1alpha1.Application, out app.Outcome, now time.Time
 // deleteFinalizers are those that hooks of a deletion hold an Application by.
 var deleteFinalizers = map[string]app.SyncPhase{finalizerPreDelete: app.PreDelete, finalizerPostDelete: app.PostDelete}
 
-// lastWords returns the finalizers of an Application: while it lives, one for each
-// phase of its deletion that has hooks, and then those whose hooks have not run.
+// lastWords returns the finalizers of an Application: while it lives, those of each
+// phase of its deletion that has hooks, and then those whose hooks have not run, or
+// were not cleared away. None can be added once it goes.
 func lastWords(a *v1alpha1.Application, out app.Outcome) []string {
 	living := a.DeletionTimestamp == nil && out.Compared && !out.Contested
+	keeps := func(f string) bool {
+		name, after := strings.CutSuffix(f, cleanup)
+		phase := deleteFinalizers[name]
+		switch {
+		case phase == "":
+			return true
+		case living && after:
+			return slices.Contains(out.Clears, phase)
+		case living:
+			return slices.Contains(out.Last, phase)
+		case after:
+			return !slices.Contains(out.Cleared, phase)
+		}
+		return !slices.Contains(out.Ended, phase)
+	}
 	var list []string
 	for _, f := range a.Finalizers {
-		phase := deleteFinalizers[f]
-		if phase == "" || (!living && !slices.Contains(out.Ended, phase)) || (living && slices.Contains(out.Last, phase)) {
+		if keeps(f) {
 			list = append(list, f)
 		}
 	}
-	for _, f := range []string{finalizerPreDelete, finalizerPostDelete} {
-		if living && slices.Contains(out.Last, deleteFinalizers[f]) && !slices.Contains(list, f) {
+	for _, f := range []string{finalizerPreDelete, finalizerPreDelete + cleanup, finalizerPostDelete, finalizerPostDelete + cleanup} {
+		if living && keeps(f) && !slices.Contains(list, f) {
 			list = append(list, f)
 		}
 	}

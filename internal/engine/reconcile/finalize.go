@@ -21,7 +21,7 @@ import (
 // it came in, and lets go of the user's object once that is done.
 func (s *session) finalize(ctx context.Context) {
 	d := s.app.Deletion
-	if !d.Cascade && len(d.Hooks) == 0 {
+	if !d.Cascade && len(d.Hooks)+len(d.Clear) == 0 {
 		s.out.Gone = true
 		return
 	}
@@ -37,11 +37,7 @@ func (s *session) finalize(ctx context.Context) {
 	if ready := s.lastHooks(ctx); !ready {
 		return
 	}
-	if slices.Contains(d.Hooks, app.PreDelete) && s.runLast(ctx, app.PreDelete) {
-		s.again(time.Millisecond) // its objects have their turn once that is written down
-		return
-	}
-	if slices.Contains(d.Hooks, app.PreDelete) {
+	if s.hold(ctx, app.PreDelete) {
 		return
 	}
 	var left []plan.Leftover
@@ -54,7 +50,7 @@ func (s *session) finalize(ctx context.Context) {
 		}
 	}
 	if len(left) == 0 {
-		s.out.Gone = !slices.Contains(d.Hooks, app.PostDelete) || s.runLast(ctx, app.PostDelete)
+		s.out.Gone = !s.hold(ctx, app.PostDelete)
 		return
 	}
 	if asking := s.unasked(left); len(asking) > 0 {
@@ -86,11 +82,23 @@ func (s *session) finalize(ctx context.Context) {
 	if len(steps) > 0 {
 		s.options.Logger.Info("deleted objects", "app", s.app.ID.String(), "objects", len(steps), "waiting", going)
 	}
-	if !d.Await && !slices.Contains(d.Hooks, app.PostDelete) {
+	if !d.Await && !slices.Contains(d.Hooks, app.PostDelete) && !slices.Contains(d.Clear, app.PostDelete) {
 		s.out.Gone = true
 		return
 	}
 	s.again(soon)
+}
+
+// hold goes on with a phase of the deletion that has hooks, and reports whether what
+// comes after it has to wait.
+func (s *session) hold(ctx context.Context, phase app.SyncPhase) bool {
+	d := s.app.Deletion
+	switch {
+	case slices.Contains(d.Hooks, phase) && s.runLast(ctx, phase), !slices.Contains(d.Hooks, phase) && slices.Contains(d.Clear, phase) && s.clearLast(ctx, phase):
+		s.again(time.Millisecond) // what comes next has its turn once this is written down
+		return true
+	}
+	return slices.Contains(d.Hooks, phase) || slices.Contains(d.Clear, phase)
 }
 
 // unasked lists the objects whose deletion waits for a person to agree.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -28,7 +29,7 @@ func (s *session) ending() app.Run {
 // last if that does not render. It returns false while they are not known, which is
 // said.
 func (s *session) lastHooks(ctx context.Context) bool {
-	if len(s.app.Deletion.Hooks) == 0 {
+	if len(s.app.Deletion.Hooks)+len(s.app.Deletion.Clear) == 0 {
 		return true
 	}
 	without := "; remove the finalizers pre-delete-finalizer and post-delete-finalizer to delete the application without its hooks"
@@ -61,41 +62,51 @@ func (s *session) lastHooks(ctx context.Context) bool {
 // split tells the parts of the application, which it returns, from its hooks.
 func (s *session) split(items []plan.Item) (parts []plan.Item) {
 	parts, s.hooks, s.last = plan.Split(items)
-	s.out.Last = nil
+	s.out.Last, s.out.Clears = nil, nil
 	for _, h := range s.last {
 		if !slices.Contains(s.out.Last, h.Phase) {
 			s.out.Last = append(s.out.Last, h.Phase)
+		}
+		if h.Over(false) && !slices.Contains(s.out.Clears, h.Phase) {
+			s.out.Clears = append(s.out.Clears, h.Phase)
 		}
 	}
 	return parts
 }
 
-// runLast runs the hooks of one phase of a deletion and reports whether all have come
-// to their end, which is written down then, and they are cleared away as they ask.
-func (s *session) runLast(ctx context.Context, phase app.SyncPhase) bool {
-	run := s.ending()
+// phase returns the hooks of one phase of a deletion as they stand.
+func (s *session) phase(ctx context.Context, run *app.Run, phase app.SyncPhase) ([]hook, error) {
 	found := &comparison{
 		health: map[object.Key]health.Status{}, unknown: map[object.Key]error{}, extra: map[object.Key]bool{},
 		claimed: map[object.Key]bool{}, going: map[object.Key]bool{},
 	}
 	var err error
 	if found.served, err = s.serve(ctx, found, s.candidates(nil)); err != nil {
-		s.problem(err, condition.DeleteFailed)
-		s.again(5 * soon)
-		return false
+		return nil, err
 	}
 	var hooks []hook
 	for _, declared := range s.last {
 		if declared.Phase != phase {
 			continue
 		}
-		h, err := s.arm(ctx, &run, found, declared)
+		h, err := s.arm(ctx, run, found, declared)
 		if err != nil {
-			s.problem(err, condition.DeleteFailed)
-			s.again(5 * soon)
-			return false
+			return nil, err
 		}
 		hooks = append(hooks, h)
+	}
+	return hooks, nil
+}
+
+// runLast runs the hooks of one phase of a deletion and reports whether all have come
+// to their end, which is to be written down then.
+func (s *session) runLast(ctx context.Context, phase app.SyncPhase) bool {
+	run := s.ending()
+	hooks, err := s.phase(ctx, &run, phase)
+	if err != nil {
+		s.problem(err, condition.DeleteFailed)
+		s.again(5 * soon)
+		return false
 	}
 	if s.failedLast(ctx, &run, hooks) {
 		return false
@@ -115,7 +126,7 @@ func (s *session) runLast(ctx context.Context, phase app.SyncPhase) bool {
 		s.again(soon)
 		return false
 	}
-	return s.closeLast(ctx, &run, phase, hooks)
+	return s.closeLast(ctx, phase, hooks)
 }
 
 // failedLast says which hooks failed. One whose object somebody deletes is let go of,
@@ -170,9 +181,9 @@ func (s *session) stepLast(ctx context.Context, run *app.Run, wave *plan.Wave) {
 	}
 }
 
-// closeLast ends a phase: its hooks are let go of, then that they ran is written down,
-// and then they are cleared away. Who is interrupted in between runs none of them again.
-func (s *session) closeLast(ctx context.Context, run *app.Run, phase app.SyncPhase, hooks []hook) bool {
+// closeLast ends a phase: its hooks are let go of, and then that they ran is written
+// down. Who is interrupted in between runs none of them again.
+func (s *session) closeLast(ctx context.Context, phase app.SyncPhase, hooks []hook) bool {
 	for _, h := range hooks {
 		if err := s.release(ctx, h.live); err != nil {
 			s.problem(fmt.Errorf("hook %s: %w", h.Key(), err), condition.DeleteFailed)
@@ -181,17 +192,23 @@ func (s *session) closeLast(ctx context.Context, run *app.Run, phase app.SyncPha
 		}
 	}
 	s.out.Ended = append(s.out.Ended, phase)
-	if slices.ContainsFunc(hooks, func(h hook) bool { return h.Over(false) }) {
-		out := s.out
-		out.Gone = false
-		if err := s.subject.Report(ctx, out, s.now); err != nil {
-			s.problem(err, condition.DeleteFailed)
-			s.again(soon)
-			return false
-		}
-		for _, err := range s.clear(ctx, run, hooks, func(h hook) bool { return h.Over(false) }) {
-			s.options.Logger.Warn("hook not deleted", "app", s.app.ID.String(), "err", err)
-		}
+	return true
+}
+
+// clearLast clears the hooks of a phase away that ask for it, after they ran, and
+// reports whether that is done.
+func (s *session) clearLast(ctx context.Context, phase app.SyncPhase) bool {
+	run := s.ending()
+	hooks, err := s.phase(ctx, &run, phase)
+	errs := []error{err}
+	if err == nil {
+		errs = s.clear(ctx, &run, hooks, func(h hook) bool { return h.Over(false) })
 	}
+	if err := errors.Join(errs...); err != nil {
+		s.problem(fmt.Errorf("hooks that ran are not cleared away: %w", err), condition.DeleteFailed)
+		s.again(5 * soon)
+		return false
+	}
+	s.out.Cleared = append(s.out.Cleared, phase)
 	return true
 }
