@@ -41,6 +41,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 	"github.com/plumbline-dev/plumbline/internal/dialect/flux"
+	"github.com/plumbline-dev/plumbline/internal/driver/githubapp"
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
 	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
@@ -322,7 +323,7 @@ func (w *wiring) build() error {
 	var control *reconcile.Controller
 	repositoryEvents := make(chan event.GenericEvent, 256)
 	secrets := refresh.Secrets{Reader: w.manager.GetAPIReader(), Namespace: w.cfg.namespace}
-	poller := refresh.New(repositories{w.store, w.packages}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log, Trace: w.fetches()}, func(news []refresh.News) {
+	poller := refresh.New(repositories{w.store, w.packages, &githubapp.Tokens{}}, secrets, refresh.Options{Interval: w.cfg.poll, Logger: w.log, Trace: w.fetches()}, func(news []refresh.News) {
 		var readers, objects []refresh.News
 		for _, n := range news {
 			if n.Reader.Kind != sourcev1.GitRepositoryKind {

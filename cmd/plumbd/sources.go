@@ -2,17 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	coregithubapp "github.com/plumbline-dev/plumbline/internal/core/githubapp"
 	"github.com/plumbline-dev/plumbline/internal/core/gitobject"
 	"github.com/plumbline-dev/plumbline/internal/core/gitremote"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
+	"github.com/plumbline-dev/plumbline/internal/driver/githubapp"
 	"github.com/plumbline-dev/plumbline/internal/driver/gitstore"
 	"github.com/plumbline-dev/plumbline/internal/driver/packagestore"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
@@ -22,6 +25,7 @@ import (
 type repositories struct {
 	store    *gitstore.Store
 	packages *packagestore.Store
+	tokens   *githubapp.Tokens
 }
 
 var _ refresh.Repositories = repositories{}
@@ -30,39 +34,80 @@ func (r repositories) Fetch(ctx context.Context, remote refresh.Remote, further 
 	if remote.Packages {
 		return r.find(ctx, remote, further)
 	}
-	return r.store.Fetch(ctx, gitRemote(remote), further...)
+	at, err := r.git(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	return r.store.Fetch(ctx, at, further...)
 }
 
 func (r repositories) Tree(ctx context.Context, remote refresh.Remote, rev source.Revision) (source.Tree, error) {
 	if remote.Packages {
 		return r.packages.Tree(ctx, packageRemote(remote), remote.Chart, rev)
 	}
-	return r.store.Tree(ctx, gitRemote(remote), rev)
+	at, err := r.git(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	return r.store.Tree(ctx, at, rev)
 }
 
 func (r repositories) Complete(ctx context.Context, remote refresh.Remote, id string) (string, error) {
-	return r.store.Complete(ctx, gitRemote(remote), id)
+	at, err := r.git(ctx, remote)
+	if err != nil {
+		return "", err
+	}
+	return r.store.Complete(ctx, at, id)
 }
 
 func (r repositories) History(remote refresh.Remote) signature.History {
 	if remote.Packages {
 		return nil
 	}
-	return history{r.store, gitRemote(remote)}
+	return history{r, remote}
 }
 
 // history is that of one repository.
 type history struct {
-	store  *gitstore.Store
-	remote gitremote.Remote
+	repositories
+	remote refresh.Remote
 }
 
 func (h history) Commit(ctx context.Context, id string) (gitobject.Commit, error) {
-	return h.store.Commit(ctx, h.remote, id)
+	at, err := h.git(ctx, h.remote)
+	if err != nil {
+		return gitobject.Commit{}, err
+	}
+	return h.store.Commit(ctx, at, id)
 }
 
 func (h history) Tag(ctx context.Context, name string) (gitobject.Tag, error) {
-	return h.store.Tag(ctx, h.remote, name)
+	at, err := h.git(ctx, h.remote)
+	if err != nil {
+		return gitobject.Tag{}, err
+	}
+	return h.store.Tag(ctx, at, name)
+}
+
+// git is how a repository is opened: with the token of a GitHub App, where that is its
+// key.
+func (r repositories) git(ctx context.Context, remote refresh.Remote) (gitremote.Remote, error) {
+	known := remote.Credentials.GitHubApp
+	if known == nil {
+		return gitRemote(remote), nil
+	}
+	token, err := r.tokens.Get(ctx, remote.URL, remote.Credentials)
+	if err != nil {
+		kind := gitremote.FailedNetwork
+		if refused := (*coregithubapp.RefusedError)(nil); errors.As(err, &refused) {
+			kind = gitremote.FailedAuth
+		}
+		return gitremote.Remote{}, gitremote.Failed(gitRemote(remote), kind, err.Error(), err)
+	}
+	remote.Credentials.Username, remote.Credentials.Password = coregithubapp.User, token.Text
+	at := gitRemote(remote)
+	at.Auth.Constant = known.Identity()
+	return at, nil
 }
 
 // find says what names of packages stand for.

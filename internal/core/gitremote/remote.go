@@ -34,6 +34,10 @@ type Auth struct {
 	ClientCert, ClientKey []byte // PEM, for servers that ask for a certificate
 	TLS                   TLSVerification
 
+	// Constant stands for a password that is another one each hour, where remotes are
+	// told apart; empty: the password does.
+	Constant string
+
 	Proxy string // URL, may hold credentials; empty for that of the environment
 }
 
@@ -238,6 +242,9 @@ func printable(s string) string {
 // Identity tells remotes with different credentials apart without keeping the
 // credentials; secret is random and kept by whoever compares.
 func (r Remote) Identity(secret []byte) string {
+	if r.Auth.Constant != "" {
+		r.Auth.Password = r.Auth.Constant
+	}
 	h := hmac.New(sha256.New, secret)
 	for _, field := range []string{
 		strings.TrimSpace(r.URL), r.Auth.Username, r.Auth.Password, r.Auth.BearerToken,

@@ -1,12 +1,15 @@
 package argo
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/githubapp"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
 )
 
@@ -123,14 +126,41 @@ func (s RepositorySecret) settings(out *app.Credentials) error {
 }
 
 func (s RepositorySecret) credentials(out app.Credentials) (app.Credentials, error) {
-	if len(s.Data["githubAppID"]) > 0 {
-		return app.Credentials{}, condition.Newf(condition.NotSupported, "repository Secret %q: GitHub App credentials are not supported by this version; use a token as password", s.Name)
-	}
 	if err := s.settings(&out); err != nil {
 		return app.Credentials{}, err
+	}
+	if len(s.Data["githubAppID"]) > 0 {
+		known, err := s.githubApp()
+		if err != nil {
+			return app.Credentials{}, condition.Newf(condition.InvalidSpec, "repository Secret %q: %w", s.Name, err)
+		}
+		out.GitHubApp = known
 	}
 	out.Username, out.Password, out.BearerToken = string(s.Data["username"]), string(s.Data["password"]), string(s.Data["bearerToken"])
 	out.SSHPrivateKey = s.Data["sshPrivateKey"]
 	out.ClientCert, out.ClientKey = s.Data["tlsClientCertData"], s.Data["tlsClientCertKey"]
 	return out, nil
+}
+
+func (s RepositorySecret) githubApp() (*githubapp.App, error) {
+	number := func(key string) (int64, error) {
+		text := strings.TrimSpace(string(s.Data[key]))
+		if text == "" {
+			return 0, nil
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 {
+			return 0, fmt.Errorf("%s is no number", key)
+		}
+		return n, nil
+	}
+	out := &githubapp.App{Key: s.Data["githubAppPrivateKey"], API: string(s.Data["githubAppEnterpriseBaseUrl"])}
+	var err error
+	if out.ID, err = number("githubAppID"); err == nil {
+		out.Installation, err = number("githubAppInstallationID")
+	}
+	if err == nil {
+		err = out.Check()
+	}
+	return out, err
 }

@@ -1,6 +1,10 @@
 package argo_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"strings"
 	"testing"
 
@@ -8,6 +12,7 @@ import (
 
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/condition"
+	"github.com/plumbline-dev/plumbline/internal/core/githubapp"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 )
 
@@ -70,10 +75,38 @@ func TestCredentialFields(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
-	for field, reason := range map[string]condition.Reason{"githubAppID": condition.NotSupported, "proxy": condition.InvalidSpec} {
+	for field, reason := range map[string]condition.Reason{"githubAppID": condition.InvalidSpec, "proxy": condition.InvalidSpec} {
 		_, err := argo.Credentials(url, []argo.RepositorySecret{secret("repository", url, "password", "hunter2", field, "hunter2")}, argo.Trust{})
 		if err == nil || condition.Of(err, "").Reason != reason || !strings.Contains(err.Error(), `"repo"`) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// A GitHub App is read with all that belongs to it, and what is wrong with it said
+// without its key.
+func TestGitHubApp(t *testing.T) {
+	const url = "https://github.example.com/acme/shop"
+	key, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // for a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	good := []string{"githubAppID", "7", "githubAppInstallationID", "9", "githubAppPrivateKey", text, "githubAppEnterpriseBaseUrl", "https://github.example.com/api/v3/"}
+	got, err := argo.Credentials(url, []argo.RepositorySecret{secret("repo-creds", "https://github.example.com/acme", good...)}, argo.Trust{})
+	want := app.Credentials{GitHubApp: &githubapp.App{ID: 7, Installation: 9, Key: []byte(text), API: "https://github.example.com/api/v3/"}}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+	for want, change := range map[string][2]string{
+		"githubAppID is no number": {"githubAppID", "seven"}, "githubAppInstallationID is no number": {"githubAppInstallationID", "x"},
+		"githubAppPrivateKey is not in PEM form": {"githubAppPrivateKey", "hunter2"}, "githubAppEnterpriseBaseUrl is no URL": {"githubAppEnterpriseBaseUrl", "github"},
+		"is no RSA key": {"githubAppPrivateKey", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"},
+	} {
+		s := secret("repository", url, append(good, change[:]...)...)
+		_, err := argo.Credentials(url, []argo.RepositorySecret{s}, argo.Trust{})
+		if err == nil || condition.Of(err, "").Reason != condition.InvalidSpec || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }
