@@ -48,6 +48,7 @@ type config struct {
 	silence       time.Duration
 	pruneLimit    app.PruneLimit
 	plugins       string
+	given         map[string]bool // flags that were
 	installCRDs   bool
 	takeOver      bool
 	logLevel      slog.Level
@@ -133,6 +134,8 @@ func parse(args []string) (config, error) {
 	if err := fs.Parse(args); err != nil {
 		return cfg, err
 	}
+	cfg.given = map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { cfg.given[f.Name] = true })
 	if *showVersion {
 		fmt.Println("plumbd", version)
 		os.Exit(0)

@@ -89,6 +89,10 @@ func run(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
+	if cfg, err = initial(startCtx, connection, cfg); err != nil {
+		return err
+	}
+	w.cfg = cfg
 	mgr, err := newManager(restConfig, cfg, counters, w.permit())
 	if err != nil {
 		return err

@@ -10,13 +10,16 @@ import (
 
 	"github.com/gobwas/glob"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corehealth "github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/signature"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
+	"github.com/plumbline-dev/plumbline/internal/driver/kube"
 	"github.com/plumbline-dev/plumbline/internal/driver/lua"
 )
 
@@ -31,6 +34,36 @@ type settings struct {
 	config  argo.Config
 	checks  *checks
 	scripts map[string]*lua.Script // that compiled last, by key
+}
+
+// initial lays what ConfigMaps say is read once under what the flags say.
+func initial(ctx context.Context, from *kube.Cluster, cfg config) (config, error) {
+	data := map[string]map[string]string{}
+	for _, name := range []string{argo.ConfigName, argo.ParamsName} {
+		res, err := from.Mapping(ctx, schema.GroupKind{Kind: "ConfigMap"}, "v1")
+		if err != nil {
+			return cfg, err
+		}
+		cm, err := from.Get(ctx, kube.Ref{Resource: res, Namespace: cfg.namespace, Name: name})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return cfg, err
+		}
+		data[name], _, _ = unstructured.NestedStringMap(cm.Object, "data")
+	}
+	start, err := argo.DecodeStart(data[argo.ConfigName], data[argo.ParamsName])
+	if err != nil {
+		return cfg, fmt.Errorf("%s/%w", cfg.namespace, err)
+	}
+	if !cfg.given["application-namespaces"] {
+		cfg.appNamespaces = start.Namespaces
+	}
+	if !cfg.given["poll"] && start.Poll > 0 {
+		cfg.poll = start.Poll
+	}
+	return cfg, nil
 }
 
 // marking lays what argocd-cm says of marks under what the flags say.

@@ -200,8 +200,10 @@ func (w *walk) wanted(name string) bool {
 		return false
 	}
 	switch path.Ext(name) {
-	case ".yaml", ".yml", ".json", ".jsonnet":
+	case ".yaml", ".yml", ".json":
 		return true
+	case ".jsonnet":
+		return !w.opts.WithoutJsonnet
 	}
 	return w.opts.AnyExtension
 }

@@ -101,6 +101,11 @@ func TestDirectory(t *testing.T) {
 			opts: &DirectoryOptions{Exclude: "a*", SkipMarker: "skip-me"},
 			want: []string{"ConfigMap c from r/c.yaml"},
 		},
+		"JsonnetOff": {
+			reason: "where programs are off, they are other files", files: files{"r/a.jsonnet": "{}", "r/c.yaml": configMap("c")}, path: "r",
+			opts: &DirectoryOptions{WithoutJsonnet: true, AnyExtension: true},
+			want: []string{"ConfigMap c from r/c.yaml"},
+		},
 		"LFS": {
 			reason: "a pointer is not the content",
 			files:  files{"a.yaml": "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("a", 64) + "\nsize 12\n"},

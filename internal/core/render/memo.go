@@ -139,7 +139,7 @@ func (m Mark) Within() (dir string, ok bool) { return m.path, m.within }
 // Mark returns the mark of a request that rendered to result on tree; the zero Mark
 // if that is not remembered, or the request was made for this revision alone.
 func (m *Memo) Mark(req Request, result Result, tree source.Tree) Mark {
-	if req.Pinned || req.Tool == "" && len(req.Rules) > 0 { // what plugins claim is not told cheaply
+	if req.Pinned || req.Tool == "" && len(req.Rules)+len(req.Off) > 0 { // what they make of a directory is not told cheaply
 		return Mark{}
 	}
 	mark := Mark{digest: result.Digest}

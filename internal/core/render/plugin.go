@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	globs "github.com/gobwas/glob"
@@ -78,7 +79,9 @@ func (r Request) Detect(tree source.Tree) (Request, error) {
 		}
 		return r, &PluginError{Path: dir}
 	}
-	r.Tool, err = Detect(tree, dir)
+	if r.Tool, err = Detect(tree, dir); slices.Contains(r.Off, r.Tool) {
+		r.Tool = Directory
+	}
 	return r, err
 }
 

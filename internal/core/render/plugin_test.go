@@ -47,6 +47,11 @@ func TestDetectPlugin(t *testing.T) {
 			}
 		})
 	}
+	for path, want := range map[string]Tool{"chart": Directory, "kust": Kustomize} {
+		if got, err := (Request{Path: path, Off: []Tool{Helm}}).Detect(f.tree()); err != nil || got.Tool != want {
+			t.Errorf("%s without Helm: %s %v", path, got.Tool, err)
+		}
+	}
 	if _, err := (Request{Path: "plain", Rules: []PluginRule{{Name: "x", File: "[a"}}}).Detect(f.tree()); err == nil || !strings.Contains(err.Error(), `plugin "x": "[a" is no pattern`) {
 		t.Errorf("%v", err)
 	}

@@ -50,6 +50,8 @@ type Request struct {
 	// Pinned says that the request was made for one revision and tells nothing
 	// about others.
 	Pinned bool `json:"-"`
+	// Off are tools that are not detected: what calls for them is a plain directory.
+	Off []Tool `json:"-"`
 	// Rules are those by which plugins claim directories that no tool is named for.
 	Rules []PluginRule `json:"-"`
 
@@ -69,7 +71,9 @@ type DirectoryOptions struct {
 	// SkipMarker leaves out files that contain this text; empty skips none.
 	SkipMarker string `json:"skipMarker,omitempty"`
 
-	Jsonnet JsonnetOptions `json:"jsonnet,omitzero"`
+	// WithoutJsonnet leaves out .jsonnet files.
+	WithoutJsonnet bool           `json:"withoutJsonnet,omitempty"`
+	Jsonnet        JsonnetOptions `json:"jsonnet,omitzero"`
 }
 
 // JsonnetOptions are what a Jsonnet program is told.

@@ -1,11 +1,14 @@
 package argo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gobwas/glob"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,7 +45,8 @@ type Config struct {
 	Ignores app.Ignores   // of all applications
 	Kinds   app.KindFilter
 	Bases   []GlobalProject
-	Loose   bool // kustomizations may load files from anywhere in their repository
+	Off     []string // tools that are switched off: kustomize, helm, jsonnet
+	Loose   bool     // kustomizations may load files from anywhere in their repository
 	Keys    signature.Keyring
 	Actions []Actions // of kinds; the last that matches counts
 	Faults  []string  // keys that cannot be read, and why; the rest is in force
@@ -96,6 +100,13 @@ func DecodeConfig(data map[string]string) Config {
 	c.Kinds.Included = c.scopes("resource.inclusions", data)
 	c.globals("globalProjects", data)
 	c.build("kustomize.buildOptions", data)
+	for _, key := range []string{"kustomize.enable", "helm.enable", "jsonnet.enable"} {
+		if on, err := strconv.ParseBool(cmp.Or(data[key], "true")); err != nil {
+			c.fault(key, "%q is neither true nor false", data[key])
+		} else if !on {
+			c.Off = append(c.Off, strings.TrimSuffix(key, ".enable"))
+		}
+	}
 	return c
 }
 
@@ -187,7 +198,7 @@ func (c *Config) build(key string, data map[string]string) {
 
 // Under returns the settings with what argocd-cm says of rendering.
 func (s Settings) Under(c Config) Settings {
-	s.Loose = c.Loose
+	s.Loose, s.Off = c.Loose, c.Off
 	return s
 }
 
@@ -206,6 +217,36 @@ func (s Settings) With(data map[string]string) (Settings, error) {
 		s.Tracking = method
 	default:
 		return s, fmt.Errorf("application.resourceTrackingMethod: %q is none of annotation, label, annotation+label", method)
+	}
+	return s, nil
+}
+
+// ParamsName is the ConfigMap that holds flags of an installation's programs.
+const ParamsName = "argocd-cmd-params-cm"
+
+// Start is what is read once, at the start, where no flag says otherwise.
+type Start struct {
+	Namespaces app.Patterns  // further ones in which Applications may be
+	Poll       time.Duration // pause between polls of a repository; 0: not said
+}
+
+// DecodeStart reads the data of argocd-cm and of argocd-cmd-params-cm.
+func DecodeStart(config, params map[string]string) (Start, error) {
+	var s Start
+	for one := range strings.SplitSeq(params["application.namespaces"], ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			s.Namespaces = append(s.Namespaces, one)
+		}
+	}
+	if err := s.Namespaces.Check(); err != nil {
+		return s, fmt.Errorf("%s: application.namespaces: %w", ParamsName, err)
+	}
+	if text := config["timeout.reconciliation"]; text != "" {
+		d, err := durationOf(text)
+		if err != nil || d < 0 {
+			return s, fmt.Errorf("%s: timeout.reconciliation: %q is no duration such as 120s or 3m", ConfigName, text)
+		}
+		s.Poll = d
 	}
 	return s, nil
 }

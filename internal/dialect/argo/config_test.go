@@ -3,12 +3,14 @@ package argo_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
+	"github.com/plumbline-dev/plumbline/internal/core/render"
 	"github.com/plumbline-dev/plumbline/internal/dialect/argo"
 )
 
@@ -135,6 +137,53 @@ func TestBuildOptions(t *testing.T) {
 	}
 }
 
+// A tool that is switched off leaves its files to be plain ones.
+func TestToolsOff(t *testing.T) {
+	c := argo.DecodeConfig(map[string]string{"helm.enable": "false", "jsonnet.enable": "false", "kustomize.enable": "true"})
+	if d := cmp.Diff([]string{"helm", "jsonnet"}, c.Off); d != "" || len(c.Faults) > 0 {
+		t.Errorf("%v %s", c.Faults, d)
+	}
+	for name, test := range map[string]struct {
+		src  v1alpha1.Source
+		tool render.Tool
+		off  int
+	}{
+		"detected":  {v1alpha1.Source{}, "", 1},
+		"helm":      {v1alpha1.Source{Helm: &v1alpha1.HelmSource{}}, render.Directory, 0},
+		"kustomize": {v1alpha1.Source{Kustomize: &v1alpha1.KustomizeSource{}}, render.Kustomize, 1},
+	} {
+		a := application()
+		test.src.RepoURL, test.src.Path = a.Spec.Source.RepoURL, a.Spec.Source.Path
+		a.Spec.Source = &test.src
+		req := settings.Under(c).Decode(a).Sources[0].Render
+		if req.Tool != test.tool || len(req.Off) != test.off || !req.Directory.WithoutJsonnet {
+			t.Errorf("%s: %+v", name, req)
+		}
+	}
+}
+
+func TestDecodeStart(t *testing.T) {
+	for name, test := range map[string]struct {
+		config, params map[string]string
+		want           argo.Start
+		err            string
+	}{
+		"nothing":    {},
+		"both":       {map[string]string{"timeout.reconciliation": "90s"}, map[string]string{"application.namespaces": "team-*, apps,"}, argo.Start{Namespaces: app.Patterns{"team-*", "apps"}, Poll: 90 * time.Second}, ""},
+		"in seconds": {map[string]string{"timeout.reconciliation": "300"}, nil, argo.Start{Poll: 5 * time.Minute}, ""},
+		"no time":    {map[string]string{"timeout.reconciliation": "often"}, nil, argo.Start{}, `argocd-cm: timeout.reconciliation: "often"`},
+		"no pattern": {nil, map[string]string{"application.namespaces": "/(/"}, argo.Start{}, "argocd-cmd-params-cm: application.namespaces: "},
+	} {
+		got, err := argo.DecodeStart(test.config, test.params)
+		if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(test.want, got); err == nil && d != "" {
+			t.Errorf("%s: -want +got:\n%s", name, d)
+		}
+	}
+}
+
 // A broken key is named, and the others are in force.
 func TestConfigFaults(t *testing.T) {
 	for name, test := range map[string]struct{ key, value, want string }{
@@ -145,6 +194,7 @@ func TestConfigFaults(t *testing.T) {
 		"no map":          {"resource.customizations", "- a", "resource.customizations: "},
 		"no text":         {"resource.customizations", "Service:\n  health.lua: [1]\n", "resource.customizations of Service: health.lua is no text"},
 		"nameless action": {"resource.customizations.actions.apps_Deployment", "definitions: [{action.lua: return obj}]", "a definition has no name"},
+		"odd switch":      {"helm.enable", "off", `helm.enable: "off" is neither true nor false`},
 		"exclusions":      {"resource.exclusions", "kinds: [Pod]", "resource.exclusions: "},
 		"typo in there":   {"resource.exclusions", "- apiGroup: [apps]", `unknown field "apiGroup"`},
 		"broken pattern":  {"resource.inclusions", "- apiGroups: ['[x']", `"[x" is no pattern`},

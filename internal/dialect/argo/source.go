@@ -28,6 +28,7 @@ type sourceSpec struct {
 	at      string   // the field that it is, for messages
 	aliases []string // of all sources of the application
 	loose   bool     // see Config.Loose
+	off     []string // see Config.Off
 	rules   []render.PluginRule
 }
 
@@ -56,7 +57,7 @@ func (s Settings) sources(a app.Application, field string, list []v1alpha1.Sourc
 	}
 	var out []app.Source
 	for i, src := range list {
-		spec := sourceSpec{Source: src, at: field, aliases: aliases, loose: s.Loose, rules: s.Plugins}
+		spec := sourceSpec{Source: src, at: field, aliases: aliases, loose: s.Loose, off: s.Off, rules: s.Plugins}
 		if strings.HasSuffix(field, "s") {
 			spec.at = fmt.Sprintf("%s[%d]", field, i)
 		}
@@ -118,6 +119,7 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 	if req.Rules = s.rules; req.Tool == "" && len(s.rules) > 0 && err == nil { // should one claim the directory
 		req.Plugin, err = s.pluginOptions(v1alpha1.PluginSource{}, env)
 	}
+	s.switchOff(&req)
 	if s.loose {
 		if req.Kustomize == nil {
 			req.Kustomize = &render.KustomizeOptions{}
@@ -132,6 +134,20 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 	}
 	req.Pinned = env.pinned
 	return req, err
+}
+
+// switchOff makes a plain directory of what a tool is called for that is off.
+func (s sourceSpec) switchOff(req *render.Request) {
+	for name, tool := range map[string]render.Tool{"kustomize": render.Kustomize, "helm": render.Helm} {
+		switch off := slices.Contains(s.off, name); {
+		case off && req.Tool == tool:
+			req.Tool = render.Directory
+		case off:
+			req.Off = append(req.Off, tool)
+		}
+	}
+	slices.Sort(req.Off)
+	req.Directory.WithoutJsonnet = slices.Contains(s.off, "jsonnet")
 }
 
 func jsonnetValues(vars []v1alpha1.JsonnetVar, env *buildEnv) []render.JsonnetValue {
