@@ -54,7 +54,7 @@ func run() int {
 func workerTools() map[render.Tool]render.Renderer {
 	return map[render.Tool]render.Renderer{
 		render.Directory: render.DirectoryRenderer{Evaluate: jsonnet.Evaluate},
-		render.Kustomize: kustomize.Renderer{},
+		render.Kustomize: kustomize.Renderer{Charts: helm.Renderer{}},
 		render.Helm:      helm.Renderer{},
 	}
 }

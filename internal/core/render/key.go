@@ -45,6 +45,9 @@ func (r Request) relevant() Request {
 		r.Kustomize, r.Helm, r.Plugin = nil, nil, nil
 	case Kustomize:
 		r.Directory, r.Helm, r.Plugin = nil, nil, nil
+		if r.Kustomize != nil && r.Kustomize.Charts {
+			return r
+		}
 	case Helm:
 		r.Directory, r.Kustomize, r.Plugin = nil, nil, nil
 		return r

@@ -99,6 +99,9 @@ type KustomizeOptions struct {
 	// only from below the kustomization that names them.
 	Unrestricted bool `json:"unrestricted,omitempty"`
 
+	// Charts lets kustomizations render charts: helmCharts.
+	Charts bool `json:"charts,omitempty"`
+
 	NamePrefix  string            `json:"namePrefix,omitempty"`
 	NameSuffix  string            `json:"nameSuffix,omitempty"`
 	Namespace   string            `json:"namespace,omitempty"`

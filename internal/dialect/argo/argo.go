@@ -78,6 +78,7 @@ type Settings struct {
 	InstanceLabel  string       // label of TrackByLabel; empty: app.kubernetes.io/instance
 	InstallationID string       // tells several installations on one cluster apart; empty: not used
 	Loose          bool         // see Config.Loose
+	Charts         bool         // see Config.Charts
 	Off            []string     // see Config.Off
 
 	Plugins []render.PluginRule // of plugins that claim directories

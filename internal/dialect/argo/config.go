@@ -47,6 +47,7 @@ type Config struct {
 	Bases   []GlobalProject
 	Off     []string // tools that are switched off: kustomize, helm, jsonnet
 	Loose   bool     // kustomizations may load files from anywhere in their repository
+	Charts  bool     // kustomizations may render charts
 	Keys    signature.Keyring
 	Actions []Actions // of kinds; the last that matches counts
 	Faults  []string  // keys that cannot be read, and why; the rest is in force
@@ -189,6 +190,9 @@ func (c *Config) build(key string, data map[string]string) {
 			c.Loose = false
 		case flag == "--load-restrictor":
 			c.fault(key, "--load-restrictor %q is none of LoadRestrictionsNone, LoadRestrictionsRootOnly", value)
+		case flag == "--enable-helm":
+			c.Charts = true
+		case flag == "--helm-command": // charts are rendered here
 		case flag == "--reorder": // objects are applied in an order of their own anyway
 		case strings.HasPrefix(flag, "-"):
 			c.fault(key, "%s is not supported; the others are in force", flag)
@@ -198,7 +202,7 @@ func (c *Config) build(key string, data map[string]string) {
 
 // Under returns the settings with what argocd-cm says of rendering.
 func (s Settings) Under(c Config) Settings {
-	s.Loose, s.Off = c.Loose, c.Off
+	s.Loose, s.Off, s.Charts = c.Loose, c.Off, c.Charts
 	return s
 }
 

@@ -28,6 +28,7 @@ type sourceSpec struct {
 	at      string   // the field that it is, for messages
 	aliases []string // of all sources of the application
 	loose   bool     // see Config.Loose
+	charts  bool     // see Config.Charts
 	off     []string // see Config.Off
 	rules   []render.PluginRule
 }
@@ -57,7 +58,7 @@ func (s Settings) sources(a app.Application, field string, list []v1alpha1.Sourc
 	}
 	var out []app.Source
 	for i, src := range list {
-		spec := sourceSpec{Source: src, at: field, aliases: aliases, loose: s.Loose, off: s.Off, rules: s.Plugins}
+		spec := sourceSpec{Source: src, at: field, aliases: aliases, loose: s.Loose, charts: s.Charts, off: s.Off, rules: s.Plugins}
 		if strings.HasSuffix(field, "s") {
 			spec.at = fmt.Sprintf("%s[%d]", field, i)
 		}
@@ -104,6 +105,7 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 	case s.Kustomize != nil:
 		req.Tool = render.Kustomize
 		req.Kustomize, err = s.kustomizeOptions(*s.Kustomize, env)
+		req.KubeVersion, req.APIVersions = s.Kustomize.KubeVersion, s.Kustomize.APIVersions
 	case s.Plugin != nil:
 		req.Tool = render.Plugin
 		req.Plugin, err = s.pluginOptions(*s.Plugin, env)
@@ -120,11 +122,11 @@ func (s sourceSpec) request(a app.Application, env *buildEnv) (render.Request, e
 		req.Plugin, err = s.pluginOptions(v1alpha1.PluginSource{}, env)
 	}
 	s.switchOff(&req)
-	if s.loose {
+	if s.loose || s.charts {
 		if req.Kustomize == nil {
 			req.Kustomize = &render.KustomizeOptions{}
 		}
-		req.Kustomize.Unrestricted = true
+		req.Kustomize.Unrestricted, req.Kustomize.Charts = s.loose, s.charts
 	}
 	if req.Helm == nil {
 		req.Helm = &render.HelmOptions{}

@@ -22,15 +22,16 @@ type fileSystem struct {
 	build *build
 	in    company
 
-	configs map[string]bool // files that configure generators and transformers
-	seen    sightings
-	fault   error // the first thing the build must not survive
+	configs  map[string]bool      // files that configure generators and transformers
+	inflated map[string]*inflated // files that are not in the tree
+	seen     sightings
+	fault    error // the first thing the build must not survive
 }
 
 var _ filesys.FileSystem = (*fileSystem)(nil)
 
 func newFileSystem(b *build, in company) *fileSystem {
-	return &fileSystem{build: b, in: in, configs: map[string]bool{}}
+	return &fileSystem{build: b, in: in, configs: map[string]bool{}, inflated: map[string]*inflated{}}
 }
 
 func abs(name string) string { return path.Join("/", name) }
@@ -65,6 +66,10 @@ func (f *fileSystem) ReadFile(p string) ([]byte, error) {
 		return nil, f.fault
 	}
 	name := rel(p)
+	if made := f.inflated[name]; made != nil {
+		f.seen.note(made.file, made.text)
+		return made.text, nil
+	}
 	data := f.build.rootData
 	if !f.isRoot(name) {
 		var err error
@@ -73,6 +78,10 @@ func (f *fileSystem) ReadFile(p string) ([]byte, error) {
 		}
 	}
 	if slices.Contains(render.KustomizationFiles, path.Base(name)) {
+		var err error
+		if data, err = f.inflate(name, data); err != nil {
+			return nil, f.note(err)
+		}
 		if err := f.scan(name, data); err != nil {
 			return nil, f.note(err)
 		}
@@ -86,6 +95,9 @@ func (f *fileSystem) ReadFile(p string) ([]byte, error) {
 }
 
 func (f *fileSystem) stat(p string) (fs.FileInfo, error) {
+	if made := f.inflated[rel(p)]; made != nil {
+		return source.NewInfo(path.Base(p), source.ModeFile, func() int64 { return int64(len(made.text)) }), nil
+	}
 	info, err := f.build.tree.Stat(rel(p))
 	return info, f.note(err)
 }
@@ -120,6 +132,10 @@ func (f *fileSystem) CleanedAbs(p string) (filesys.ConfirmedDir, string, error) 
 	name := rel(p)
 	if f.isRoot(name) {
 		return filesys.ConfirmedDir(abs(f.build.dir)), f.build.root, nil
+	}
+	if f.inflated[name] != nil {
+		home, err := f.build.tree.Resolve(path.Dir(name))
+		return filesys.ConfirmedDir(abs(home)), path.Base(name), f.note(err)
 	}
 	real, err := f.build.tree.Resolve(name)
 	if err != nil {

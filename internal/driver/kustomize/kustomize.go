@@ -30,7 +30,9 @@ import (
 )
 
 // Renderer implements render.Renderer. The zero value is ready to use.
-type Renderer struct{}
+type Renderer struct {
+	Charts render.Renderer // renders the charts of a kustomization; nil: they are refused
+}
 
 // schema guards the schema that the library keeps for the whole process. A
 // kustomization with an "openapi" field replaces it, for every other build too.
@@ -43,8 +45,9 @@ var (
 // schema. It was put back, but a process that can be spared had better end.
 func (Renderer) Tainted() bool { return tainted.Load() }
 
-// Render implements render.Renderer. ctx is looked at before the build only.
-func (Renderer) Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error) {
+// Render implements render.Renderer. ctx is looked at before the build, and before each
+// chart in it.
+func (r Renderer) Render(ctx context.Context, req render.Request, tree source.Tree) (render.Result, error) {
 	dir, err := render.CleanPath(req.Path)
 	if err != nil {
 		return render.Result{}, err
@@ -53,7 +56,7 @@ func (Renderer) Render(ctx context.Context, req render.Request, tree source.Tree
 	if req.Kustomize != nil {
 		opts = *req.Kustomize
 	}
-	b := &build{tree: tree, dir: dir, opts: opts}
+	b := &build{ctx: ctx, req: req, charts: r.Charts, tree: tree, dir: dir, opts: opts}
 	if err := b.findRoot(); err != nil {
 		return render.Result{}, err
 	}
@@ -74,7 +77,7 @@ func (Renderer) Render(ctx context.Context, req render.Request, tree source.Tree
 	if err != nil {
 		return render.Result{}, err
 	}
-	return render.Result{Tool: render.Kustomize, Manifests: manifests, Digest: render.Digest(manifests)}, nil
+	return render.Result{Tool: render.Kustomize, Manifests: manifests, Warnings: b.warnings, Impure: b.impure, Digest: render.Digest(manifests)}, nil
 }
 
 // errOwnSchema stops a build that brings its own schema and is not alone.
@@ -90,9 +93,15 @@ const (
 
 // build is one build of one kustomization.
 type build struct {
-	tree source.Tree
-	dir  string
-	opts render.KustomizeOptions
+	ctx    context.Context
+	req    render.Request
+	charts render.Renderer
+	tree   source.Tree
+	dir    string
+	opts   render.KustomizeOptions
+
+	warnings []string // of charts
+	impure   string
 
 	root     string // name of the kustomization file in dir; empty if there is nothing to build
 	rootData []byte // with the options laid over it

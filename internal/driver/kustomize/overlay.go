@@ -19,7 +19,7 @@ import (
 // a series of "kustomize edit" commands would change it.
 func (b *build) overlay(file string, data []byte) ([]byte, error) {
 	o := b.opts
-	o.Generate, o.Unrestricted, o.IgnoreMissingComponents = false, false, false
+	o.Generate, o.Unrestricted, o.IgnoreMissingComponents, o.Charts = false, false, false, false
 	if reflect.DeepEqual(o, render.KustomizeOptions{}) {
 		return data, nil
 	}

@@ -42,8 +42,8 @@ func (f *fileSystem) scan(file string, data []byte) error {
 	if err := k.Unmarshal(data); err != nil {
 		return fmt.Errorf("%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
 	}
-	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 || k.HelmGlobals != nil {
-		return fmt.Errorf("%s: helmCharts: charts inside a kustomization are not rendered: deliver the chart as an application of its own or commit its output", file)
+	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 || k.HelmGlobals != nil { // what may be was taken out
+		return fmt.Errorf("%s: helmCharts: charts inside a kustomization are not rendered unless kustomize.buildOptions has --enable-helm: deliver the chart as an application of its own or commit its output", file)
 	}
 	if len(k.OpenAPI) > 0 && f.in != alone {
 		return errOwnSchema
@@ -75,6 +75,9 @@ func (f *fileSystem) check(file, dir string, r reference) error {
 	}
 	if err := source.CheckName("read", target); err != nil {
 		return fmt.Errorf("%s: %s: %w", file, r.field, &source.EscapeError{Path: r.value})
+	}
+	if f.inflated[target] != nil {
+		return nil
 	}
 	info, err := f.build.tree.Stat(target)
 	switch {

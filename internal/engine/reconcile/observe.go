@@ -226,10 +226,7 @@ func (s *session) renderOne(ctx context.Context, from app.Source, tree source.Tr
 
 // withDependencies mounts the charts that a chart depends on and does not bring along.
 func (s *session) withDependencies(ctx context.Context, req render.Request, tree source.Tree) (source.Tree, error) {
-	if req.Tool != "" && req.Tool != render.Helm {
-		return tree, nil
-	}
-	missing, err := chart.Dependencies(tree, req.Path)
+	missing, err := missingCharts(req, tree)
 	if err != nil || len(missing) == 0 {
 		return tree, err
 	}
@@ -242,6 +239,23 @@ func (s *session) withDependencies(ctx context.Context, req render.Request, tree
 		mounts[d.Listed.Mount()] = sub
 	}
 	return source.Mounted(tree, mounts), nil
+}
+
+// missingCharts lists the charts that a render needs and the tree does not have.
+func missingCharts(req render.Request, tree source.Tree) (missing []chart.Missing, err error) {
+	if req.Tool == "" || req.Tool == render.Helm {
+		if missing, err = chart.Dependencies(tree, req.Path); err != nil {
+			return nil, err
+		}
+	}
+	if k := req.Kustomize; k != nil && k.Charts && (req.Tool == "" || req.Tool == render.Kustomize) {
+		more, err := chart.Inflated(tree, req.Path, render.KustomizationFiles)
+		if err != nil {
+			return nil, err
+		}
+		missing = append(missing, more...)
+	}
+	return missing, nil
 }
 
 // prepare makes plan items of what all sources declare.
