@@ -33,7 +33,8 @@ import (
 // objects into the port that the engine asks for.
 type cluster struct {
 	kube    *kube.Cluster
-	live    *livestate.State
+	live    memory
+	narrow  bool // nothing that lives in no namespace may be seen
 	schemas *fleet.Schemas
 
 	mu      sync.Mutex
@@ -43,7 +44,27 @@ type cluster struct {
 
 var _ reconcile.Cluster = (*cluster)(nil)
 
-func newCluster(k *kube.Cluster, live *livestate.State) *cluster {
+// memory is of a whole cluster, or of some of its namespaces.
+type memory interface {
+	Require(ctx context.Context, user string, resources []livestate.Resource) error
+	Release(user string)
+	Users(gk schema.GroupKind) []string
+	Claim(owner string, keys []object.Key)
+	Claimed(key object.Key) []string
+	Owned(owner string) []object.Key
+	Keys(gk schema.GroupKind) []object.Key
+	Meta(key object.Key) (livestate.Meta, bool)
+	Get(key object.Key) (*unstructured.Unstructured, bool)
+	GetMetadata(key object.Key) (*metav1.PartialObjectMetadata, bool)
+	Mentions(key object.Key, texts ...string) bool
+	Observe(gvk schema.GroupVersionKind, raw []byte, writer string)
+	Pending() []schema.GroupKind
+	Count() int
+	Stats() livestate.Stats
+	Close()
+}
+
+func newCluster(k *kube.Cluster, live memory) *cluster {
 	c := &cluster{kube: k, live: live, views: map[string]*kube.Cluster{}, waiting: map[schema.GroupKind]map[app.ID]bool{}}
 	c.schemas = fleet.NewSchemas(documents{k}, nil)
 	return c

@@ -27,9 +27,9 @@ import (
 
 // observed returns a connection with a memory of what lives there; wake is called for
 // applications when something of theirs changes.
-func (w *wiring) observed(connection *kube.Cluster, wake func(app.ID)) *cluster {
+func (w *wiring) observed(connection *kube.Cluster, to app.Cluster, wake func(app.ID)) *cluster {
 	var c *cluster
-	live := livestate.New(livestate.Config{
+	config := livestate.Config{
 		Client:      connection.REST(),
 		Owners:      w.owners,
 		Logger:      w.log,
@@ -53,8 +53,15 @@ func (w *wiring) observed(connection *kube.Cluster, wake func(app.ID)) *cluster 
 				wake(ownerID(name))
 			}
 		},
-	})
+	}
+	var live memory
+	if len(to.Namespaces) > 0 {
+		live = livestate.NewSpread(config, to.Namespaces, to.Wide)
+	} else {
+		live = livestate.New(config)
+	}
 	c = newCluster(connection, live)
+	c.narrow = len(to.Namespaces) > 0 && !to.Wide
 	return c
 }
 
@@ -69,10 +76,12 @@ func (w *wiring) dial(wake func(app.ID)) fleet.Dialer {
 		if err != nil {
 			return nil, nil, errors.New(strings.TrimPrefix(err.Error(), "cluster "+to.Server+": ")) // whoever is told knows which
 		}
-		c := w.observed(connection, wake)
+		c := w.observed(connection, to, wake)
 		w.remotes.add(c)
 		var watching sync.WaitGroup
-		watching.Go(func() { _ = c.keepDefinitions(ctx) })
+		if !c.narrow {
+			watching.Go(func() { _ = c.keepDefinitions(ctx) })
+		}
 		return c, func() {
 			w.remotes.remove(c)
 			c.live.Close()
@@ -120,7 +129,7 @@ func (r *remotes) remove(c *cluster) {
 }
 
 // sum adds up a figure of home and all of them.
-func (r *remotes) sum(home *livestate.State, of func(*livestate.State) int) float64 {
+func (r *remotes) sum(home memory, of func(memory) int) float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	total := of(home)

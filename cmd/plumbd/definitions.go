@@ -33,8 +33,8 @@ func (c *cluster) watchDefinitions(ctx context.Context) error {
 // same: an API server that has just started, or one of several that lags
 // behind, leaves out kinds that are defined.
 func (c *cluster) undefined(ctx context.Context, gk schema.GroupKind) error {
-	if !strings.Contains(gk.Group, ".") || gk == definitionKind {
-		return nil // not a kind that is defined
+	if !strings.Contains(gk.Group, ".") || gk == definitionKind || c.narrow {
+		return nil // not a kind that is defined, or whether it is may not be seen
 	}
 	if err := c.watchDefinitions(ctx); err != nil {
 		return &kinds.UnavailableGroupError{Group: gk.Group, Cause: err}

@@ -18,7 +18,6 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
-	"github.com/plumbline-dev/plumbline/internal/driver/livestate"
 	"github.com/plumbline-dev/plumbline/internal/engine/reconcile"
 	"github.com/plumbline-dev/plumbline/internal/engine/refresh"
 	"github.com/plumbline-dev/plumbline/internal/engine/share"
@@ -74,9 +73,9 @@ func (c *counters) observe(w *wiring, memo *render.Memo, poller *refresh.Poller)
 	gauge := func(name, help string, value func() float64) {
 		c.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
-	gauge("plumb_live_objects", "Live objects kept in memory.", func() float64 { return w.remotes.sum(w.live, (*livestate.State).Count) })
+	gauge("plumb_live_objects", "Live objects kept in memory.", func() float64 { return w.remotes.sum(w.live, memory.Count) })
 	gauge("plumb_live_bytes", "Memory of live objects.", func() float64 {
-		return w.remotes.sum(w.live, func(s *livestate.State) int { return int(s.Stats().Bytes) })
+		return w.remotes.sum(w.live, func(s memory) int { return int(s.Stats().Bytes) })
 	})
 	gauge("plumb_render_cache_bytes", "Memory of remembered renders.", func() float64 { return float64(memo.Stats().Bytes) })
 	renders := func(outcome string, value func() float64) {

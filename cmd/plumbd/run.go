@@ -280,7 +280,7 @@ type wiring struct {
 
 	store    *gitstore.Store
 	packages *packagestore.Store
-	live     *livestate.State // of the engine's own cluster
+	live     memory // of the engine's own cluster
 	registry *fleet.Registry
 	remotes  remotes
 	pool     *renderworker.Pool
@@ -343,7 +343,7 @@ func (w *wiring) build() error {
 		}
 	})
 	wake := func(id app.ID) { control.Enqueue(id) }
-	home := w.observed(w.kube, wake)
+	home := w.observed(w.kube, app.Cluster{}, wake)
 	w.live = home.live
 	w.registry = fleet.NewRegistry(home, argo.InCluster, w.dial(wake), wake, w.log)
 	credentials := &renewal{poller: poller, registry: w.registry, secrets: secrets}

@@ -12,8 +12,23 @@ type Cluster struct {
 	Server  string // URL of the API server, without a slash at its end
 	Project string // the only one whose applications may use it; empty: any
 	From    string // what registers it, for messages
-	Access  Access
-	Problem string // why it cannot be used as registered; empty: it can
+
+	Namespaces []string // the only ones that may be used; empty: all
+	Wide       bool     // besides them, what lives in no namespace
+	Access     Access
+	Problem    string // why it cannot be used as registered; empty: it can
+}
+
+// Holds says why what lives in a namespace, or in none, cannot be delivered to the
+// cluster; nil: it can.
+func (c Cluster) Holds(namespace string) error {
+	switch {
+	case len(c.Namespaces) == 0, namespace == "" && c.Wide, slices.Contains(c.Namespaces, namespace):
+		return nil
+	case namespace == "":
+		return fmt.Errorf("cluster %q is registered for the namespaces %s alone, and it lives in none: set clusterResources in %s to \"true\" if its account may", c.Server, strings.Join(c.Namespaces, ", "), c.From)
+	}
+	return fmt.Errorf("namespace %s is none of those that cluster %q is registered for: %s", namespace, c.Server, strings.Join(c.Namespaces, ", "))
 }
 
 // Access is how an API server is reached and what it is shown. It is never logged.

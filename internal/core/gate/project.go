@@ -47,6 +47,9 @@ func Admit(p app.Project, sources []app.Source, to app.Destination, at app.Clust
 // is namespaced, its namespace against the destinations, as Admit does. A nil error
 // permits.
 func Permits(p app.Project, key object.Key, to app.Destination, at app.Cluster) error {
+	if err := at.Holds(key.Namespace); err != nil {
+		return condition.Because(condition.NotPermitted, err)
+	}
 	if key.Namespace == "" {
 		if matchesKind(p.ClusterDeny, key) || !matchesKind(p.ClusterAllow, key) {
 			return condition.Newf(condition.NotPermitted, "resource %s:%s is not permitted in project %s", key.Group, key.Kind, p.Name)

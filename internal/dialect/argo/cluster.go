@@ -64,6 +64,12 @@ func decodeCluster(s RepositorySecret) app.Cluster {
 	if c.Name == "" {
 		c.Name = c.Server
 	}
+	for ns := range strings.SplitSeq(string(s.Data["namespaces"]), ",") {
+		if ns = strings.TrimSpace(ns); ns != "" && !slices.Contains(c.Namespaces, ns) {
+			c.Namespaces = append(c.Namespaces, ns)
+		}
+	}
+	c.Wide = len(c.Namespaces) > 0 && string(s.Data["clusterResources"]) == "true"
 	access, err := accessOf(s)
 	if err != nil {
 		c.Problem = err.Error()
@@ -80,8 +86,6 @@ func accessOf(s RepositorySecret) (app.Access, error) {
 		return app.Access{}, fmt.Errorf("server is no URL such as https://10.0.0.1:6443")
 	case server.User != nil:
 		return app.Access{}, fmt.Errorf("server contains credentials; they belong into config")
-	case strings.Trim(string(s.Data["namespaces"]), ", ") != "":
-		return app.Access{}, fmt.Errorf("namespaces is not supported by this version: leave it out, and let the account read the whole cluster")
 	}
 	var config clusterConfig
 	if text := s.Data["config"]; len(text) > 0 {

@@ -2,6 +2,7 @@ package argo_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,19 +48,17 @@ func TestClusterProblems(t *testing.T) {
 		secret argo.RepositorySecret
 		want   string
 	}{
-		"no server":     {clusterSecret("a", "", "{}"), "server is no URL"},
-		"no URL":        {clusterSecret("a", "west:6443", "{}"), "server is no URL"},
-		"user in it":    {clusterSecret("a", "https://u:hunter2@west", "{}"), "contains credentials"},
-		"no JSON":       {clusterSecret("a", server, `{"bearerToken":"hunter2"`), "broken at byte"},
-		"wrong type":    {clusterSecret("a", server, `{"bearerToken":["hunter2"]}`), "bearerToken is no string"},
-		"no base64":     {clusterSecret("a", server, `{"tlsClientConfig":{"caData":"hunter2!"}}`), "a value cannot be decoded"},
-		"AWS":           {clusterSecret("a", server, `{"awsAuthConfig":{"clusterName":"hunter2"}}`), "awsAuthConfig is not supported"},
-		"exec":          {clusterSecret("a", server, `{"execProviderConfig":{"command":"hunter2"}}`), "execProviderConfig is refused"},
-		"insecure":      {clusterSecret("a", server, `{"tlsClientConfig":{"insecure":true,"caData":"Y2E="}}`), "contradict"},
-		"half a pair":   {clusterSecret("a", server, `{"tlsClientConfig":{"certData":"Y2E="}}`), "only good together"},
-		"namespaces":    {clusterSecret("a", server, `{}`, "namespaces", "a,b"), "namespaces is not supported"},
-		"no namespaces": {clusterSecret("a", server, `{}`, "namespaces", ", "), ""},
-		"no config":     {clusterSecret("a", server, ``), ""},
+		"no server":   {clusterSecret("a", "", "{}"), "server is no URL"},
+		"no URL":      {clusterSecret("a", "west:6443", "{}"), "server is no URL"},
+		"user in it":  {clusterSecret("a", "https://u:hunter2@west", "{}"), "contains credentials"},
+		"no JSON":     {clusterSecret("a", server, `{"bearerToken":"hunter2"`), "broken at byte"},
+		"wrong type":  {clusterSecret("a", server, `{"bearerToken":["hunter2"]}`), "bearerToken is no string"},
+		"no base64":   {clusterSecret("a", server, `{"tlsClientConfig":{"caData":"hunter2!"}}`), "a value cannot be decoded"},
+		"AWS":         {clusterSecret("a", server, `{"awsAuthConfig":{"clusterName":"hunter2"}}`), "awsAuthConfig is not supported"},
+		"exec":        {clusterSecret("a", server, `{"execProviderConfig":{"command":"hunter2"}}`), "execProviderConfig is refused"},
+		"insecure":    {clusterSecret("a", server, `{"tlsClientConfig":{"insecure":true,"caData":"Y2E="}}`), "contradict"},
+		"half a pair": {clusterSecret("a", server, `{"tlsClientConfig":{"certData":"Y2E="}}`), "only good together"},
+		"no config":   {clusterSecret("a", server, ``), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := argo.DecodeClusters([]argo.RepositorySecret{test.secret})[0].Problem
@@ -71,6 +70,25 @@ func TestClusterProblems(t *testing.T) {
 	twice := argo.DecodeClusters([]argo.RepositorySecret{clusterSecret("b", server+"/", "{}"), clusterSecret("a", server, "{}")})
 	if twice[0].Problem != "" || twice[1].Problem != `Secret "a" registers the same server` {
 		t.Errorf("one server twice: %q, %q", twice[0].Problem, twice[1].Problem)
+	}
+}
+
+// A cluster may be registered for some of its namespaces.
+func TestClusterNamespaces(t *testing.T) {
+	for name, test := range map[string]struct {
+		more []string
+		want []string
+		wide bool
+	}{
+		"all":       {nil, nil, false},
+		"none said": {[]string{"namespaces", ", ", "clusterResources", "true"}, nil, false},
+		"some":      {[]string{"namespaces", "a, b,,a"}, []string{"a", "b"}, false},
+		"and more":  {[]string{"namespaces", "a", "clusterResources", "true"}, []string{"a"}, true},
+	} {
+		c := argo.DecodeClusters([]argo.RepositorySecret{clusterSecret("x", "https://west.example", "{}", test.more...)})[0]
+		if !slices.Equal(c.Namespaces, test.want) || c.Wide != test.wide || c.Problem != "" {
+			t.Errorf("%s: %+v", name, c)
+		}
 	}
 }
 

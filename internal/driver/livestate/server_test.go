@@ -2,6 +2,7 @@ package livestate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -26,6 +27,7 @@ import (
 // realRig is a State in front of the API server that SANDBOX_KUBECONFIG names.
 type realRig struct {
 	*livestate.State
+	config  livestate.Config
 	dynamic *dynamic.DynamicClient
 
 	mu       sync.Mutex
@@ -52,7 +54,7 @@ func newRealRig(t *testing.T) *realRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.State = livestate.New(livestate.Config{
+	r.config = livestate.Config{
 		Client:   client,
 		OnChange: r.changed,
 		Owners: func(m livestate.Metadata) []string {
@@ -61,7 +63,8 @@ func newRealRig(t *testing.T) *realRig {
 			}
 			return nil
 		},
-	})
+	}
+	r.State = livestate.New(r.config)
 	t.Cleanup(r.State.Close)
 	return r
 }
@@ -168,6 +171,64 @@ func TestServerLifeOfAnObject(t *testing.T) {
 	defer r.mu.Unlock()
 	if len(r.requests) != 1 || !strings.Contains(r.requests[0], "sendInitialEvents=true") {
 		t.Errorf("requests %q", r.requests)
+	}
+}
+
+// Of a cluster of which namespaces alone may be seen, nothing else is asked for, and
+// each object is where it belongs.
+func TestServerSpread(t *testing.T) {
+	r := newRealRig(t)
+	ctx, first, second, other := t.Context(), r.namespace(t), r.namespace(t), r.namespace(t)
+	s := livestate.NewSpread(r.config, []string{first, second}, false)
+	defer s.Close()
+	nodes := livestate.Resource{GVR: schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, GVK: schema.GroupVersionKind{Version: "v1", Kind: "Node"}}
+	err := s.Require(ctx, "test", []livestate.Resource{configMaps, nodes})
+	if each := (*livestate.RequireError)(nil); !errors.As(err, &each) || len(each.Kinds) != 1 || !errors.Is(err, livestate.ErrOutOfSight) {
+		t.Fatalf("%v", err)
+	}
+	key := func(ns string) object.Key { return object.Key{Kind: "ConfigMap", Namespace: ns, Name: "c"} }
+	for _, ns := range []string{first, second, other} {
+		obj := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "c", "namespace": ns, "labels": map[string]any{"owner": "a"}},
+		}}
+		stored, err := r.dynamic.Resource(configMaps.GVR).Namespace(ns).Apply(ctx, "c", obj, metav1.ApplyOptions{FieldManager: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := stored.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Observe(configMaps.GVK, text, "a")
+	}
+	for ns, want := range map[string]bool{first: true, second: true, other: false} {
+		if _, got := s.Get(key(ns)); got != want {
+			t.Errorf("%s is seen: %t", ns, got)
+		}
+		if _, got := s.Meta(key(ns)); got != want {
+			t.Errorf("%s is known: %t", ns, got)
+		}
+	}
+	s.Claim("b", []object.Key{key(first), key(other)})
+	if got := s.Claimed(key(first)); !slices.Equal(got, []string{"b"}) || len(s.Claimed(key(other))) > 0 {
+		t.Errorf("claimed by %v", got)
+	}
+	if got := s.Owned("a"); len(got) != 2 {
+		t.Errorf("owned: %v", got)
+	}
+	if !slices.Equal(s.Users(configMaps.GVK.GroupKind()), []string{"test"}) || len(s.Keys(configMaps.GVK.GroupKind())) < 2 || s.Count() < 2 {
+		t.Errorf("users %v, %d objects", s.Users(configMaps.GVK.GroupKind()), s.Count())
+	}
+	s.Claim("b", nil)
+	if len(s.Claimed(key(first))) > 0 {
+		t.Error("a claim stays")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, request := range r.requests {
+		if !strings.Contains(request, "/namespaces/"+first+"/configmaps") && !strings.Contains(request, "/namespaces/"+second+"/configmaps") {
+			t.Errorf("asked for %s", request)
+		}
 	}
 }
 

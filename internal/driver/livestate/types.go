@@ -68,6 +68,9 @@ type Config struct {
 	// of requests. Required.
 	Client rest.Interface
 
+	// Namespace limits what is looked at to one; empty: all of the cluster.
+	Namespace string
+
 	// Owners returns the names of the applications that an object's labels
 	// and annotations name. It is called while objects arrive and must be
 	// quick. Nil means that marks name nobody.

@@ -112,11 +112,14 @@ func (w *watch) quiet(seconds int64) time.Duration {
 func (w *watch) open(ctx context.Context, params map[string]string) (io.ReadCloser, error) {
 	gvr := w.resource.GVR
 	req := w.state.cfg.Client.Get().MaxRetries(0)
+	path := []string{"apis", gvr.Group, gvr.Version}
 	if gvr.Group == "" {
-		req = req.AbsPath("api", gvr.Version, gvr.Resource)
-	} else {
-		req = req.AbsPath("apis", gvr.Group, gvr.Version, gvr.Resource)
+		path = []string{"api", gvr.Version}
 	}
+	if ns := w.state.cfg.Namespace; ns != "" && w.resource.Namespaced {
+		path = append(path, "namespaces", ns)
+	}
+	req = req.AbsPath(append(path, gvr.Resource)...)
 	accept := "application/json"
 	if w.resource.MetadataOnly {
 		as := "PartialObjectMetadata"

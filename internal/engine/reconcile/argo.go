@@ -92,6 +92,9 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	s.app.Ignores = slices.Concat(config.Ignores, s.app.Ignores)
 	s.app.Kinds = config.Kinds
 	s.resolve()
+	if len(s.cluster.Namespaces) > 0 && !s.cluster.Wide {
+		s.app.Policy.CreateNamespace = false // those that there are, are there
+	}
 	project, err := d.project(ctx, s.app.Project, config)
 	switch {
 	case apierrors.IsNotFound(err):
