@@ -78,6 +78,7 @@ func ports(pool *renderworker.Pool) cli.Ports {
 		},
 		Connect: connect,
 		Actions: actions,
+		Access:  access,
 	}
 }
 

@@ -95,7 +95,7 @@ func New(ports Ports) *cobra.Command {
 	flags.StringVarP(&c.output, "output", "o", "", "output format, see each command")
 	flags.BoolVar(&c.noColour, "no-color", false, "never write colour; the same as setting NO_COLOR")
 	root.AddCommand(c.renderCommand(), c.diffCommand(), c.planCommand(), c.healthCommand(),
-		c.getCommand(), c.syncCommand(), c.historyCommand(), c.rollbackCommand(), c.confirmCommand(), c.actionCommand(), c.versionCommand(), referenceCommand(root))
+		c.getCommand(), c.syncCommand(), c.historyCommand(), c.rollbackCommand(), c.confirmCommand(), c.actionCommand(), c.canCommand(), c.versionCommand(), referenceCommand(root))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help")
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/plumbline-dev/plumbline/internal/core/health"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
 	"github.com/plumbline-dev/plumbline/internal/core/plan"
+	"github.com/plumbline-dev/plumbline/internal/core/rbac"
 	"github.com/plumbline-dev/plumbline/internal/core/render"
 	core "github.com/plumbline-dev/plumbline/internal/core/schema"
 	"github.com/plumbline-dev/plumbline/internal/core/source"
@@ -33,6 +34,10 @@ type Ports struct {
 	Renderer       render.Renderer
 	OpenRepository func(dir string) (Repository, error)
 	Connect        func(ctx context.Context, to ClusterFlags) (Cluster, error)
+
+	// Access returns who may do what by the policies of a control plane, and what of
+	// them cannot be read.
+	Access func(ctx context.Context, from Objects, controlPlane string) (policy rbac.Policy, faults, err error)
 
 	// Actions returns what can be done to an object, as a control plane is configured.
 	Actions func(ctx context.Context, from Objects, controlPlane string) (action.Book, error)
