@@ -136,6 +136,7 @@ func (s *settings) read(ctx context.Context) error {
 func (s *settings) apply(config argo.Config) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	config = config.Keeping(s.config)
 	bare, before := config, s.config
 	bare.Keys, before.Keys = signature.Keyring{}, signature.Keyring{}
 	if reflect.DeepEqual(bare, before) && config.Keys.Equal(s.config.Keys) {

@@ -42,6 +42,7 @@ type Application struct {
 	Generation int64
 	Sources    []Source // combined in this order; an object that two declare is the later one's
 	Declared   string   // identity of the sources as the user wrote them: a change is a new attempt
+	Local      []string // manifests in JSON that Request brings along instead of what the sources declare
 	Borrowed   bool     // the sources are those of Request, and not the application's own
 	Target     Destination
 	Project    string // empty: the dialect has no projects

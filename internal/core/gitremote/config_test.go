@@ -115,6 +115,10 @@ func TestClassify(t *testing.T) {
 			"remote: token s3cr3t-token is not valid: access denied\n",
 			`git repository "https://h/x": access denied: token … is not valid: access denied (check the repository's credentials)`, gitremote.FailedAuth,
 		},
+		"proxy's password": {
+			"fatal: could not connect to proxy http://me:pr0xyp4ss@proxy:3128\n",
+			`git repository "https://h/x": connection lost: could not connect to proxy http://proxy:3128`, gitremote.FailedNetwork,
+		},
 		"decisive line first": {
 			"error: something happened\nfatal: could not resolve host: h\n",
 			`git repository "https://h/x": connection lost: could not resolve host: h`, gitremote.FailedNetwork,
@@ -123,7 +127,7 @@ func TestClassify(t *testing.T) {
 		"silence": {"", `git repository "https://h/x": connection lost: git ended without a word: <nil>`, gitremote.FailedNetwork},
 	}
 	remote := gitremote.Remote{URL: "https://me:hunter2@h/x"}
-	address := gitremote.Address{Auth: gitremote.Auth{BearerToken: "s3cr3t-token"}}
+	address := gitremote.Address{Auth: gitremote.Auth{BearerToken: "s3cr3t-token", Proxy: "http://me:pr0xyp4ss@proxy:3128"}}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := gitremote.Classify(remote, address, tt.output, nil)

@@ -270,6 +270,11 @@ func (a Auth) Header() string {
 // Secrets lists what must never be repeated.
 func (a Auth) Secrets() []string {
 	out := []string{a.Password, a.BearerToken, a.SSHPassphrase}
+	if proxy, err := url.Parse(a.Proxy); err == nil && proxy.User != nil {
+		if password, set := proxy.User.Password(); set {
+			out = append(out, password)
+		}
+	}
 	if header := a.Header(); header != "" {
 		_, token, _ := strings.Cut(header, " ")
 		out = append(out, header, token)

@@ -66,6 +66,23 @@ func (c Config) WithKeys(data map[string]string) Config {
 	return c
 }
 
+// Keeping returns the config with what it cannot read of rules that hold something
+// back as it was before: a slip of the pen lifts none of them.
+func (c Config) Keeping(before Config) Config {
+	broken := func(keys ...string) bool {
+		return slices.ContainsFunc(c.Faults, func(fault string) bool {
+			return slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(fault, key+": ") })
+		})
+	}
+	if broken("resource.exclusions", "resource.inclusions") {
+		c.Kinds = before.Kinds
+	}
+	if broken("globalProjects") {
+		c.Bases = before.Bases
+	}
+	return c
+}
+
 // GlobalProject is a project of which others inherit.
 type GlobalProject struct {
 	Project  string               `json:"projectName"`

@@ -162,6 +162,21 @@ func TestToolsOff(t *testing.T) {
 	}
 }
 
+// Rules that hold something back stay as they were while they cannot be read.
+func TestKeeping(t *testing.T) {
+	before := argo.DecodeConfig(map[string]string{
+		"resource.exclusions": "- kinds: [Pod]", "globalProjects": "- projectName: base\n  labelSelector: {}", "helm.enable": "false",
+	})
+	pod := schema.GroupKind{Kind: "Pod"}
+	broken := argo.DecodeConfig(map[string]string{"resource.exclusions": "- kind: [Pod]", "globalProjects": "{"}).Keeping(before)
+	if !broken.Kinds.Excludes(pod, "") || len(broken.Inherited("a", nil)) != 1 || len(broken.Off) > 0 || len(broken.Faults) != 2 {
+		t.Errorf("%+v", broken)
+	}
+	if gone := argo.DecodeConfig(nil).Keeping(before); gone.Kinds.Excludes(pod, "") || len(gone.Inherited("a", nil)) > 0 {
+		t.Errorf("%+v", gone)
+	}
+}
+
 func TestDecodeStart(t *testing.T) {
 	for name, test := range map[string]struct {
 		config, params map[string]string

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -69,7 +70,13 @@ func (s Settings) Decode(a *v1alpha1.Application) app.Application {
 	}
 	out.State = state(a)
 	out.Deletion = deletion(a)
-	if out.Request, err = request(a); err != nil {
+	if a.Operation != nil && a.Operation.Sync != nil && len(a.Operation.Sync.Manifests) > 0 {
+		out.Local, out.Borrowed = a.Operation.Sync.Manifests, true
+	}
+	if out.Request, err = request(a); err == nil && len(out.Local) > 0 && out.Policy.Automatic {
+		err = errors.New("local manifests are refused while spec.syncPolicy.automated is on, which would undo them at once")
+	}
+	if err != nil {
 		report(condition.InvalidSpec, "operation: %w", err)
 		out.Request = &app.Operation{User: a.Operation.InitiatedBy.Username} // answered, so that it does not stand in the way for ever
 	}
@@ -268,9 +275,6 @@ func request(a *v1alpha1.Application) (*app.Operation, error) {
 	sync := a.Operation.Sync
 	if sync == nil {
 		return nil, fmt.Errorf("it has no sync part; nothing else can be asked for")
-	}
-	if len(sync.Manifests) > 0 {
-		return nil, fmt.Errorf("local manifests are not supported by this version")
 	}
 	op := operationOf(*a.Operation)
 	if _, err := retryOf(a.Operation.Retry); err != nil {

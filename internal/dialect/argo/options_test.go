@@ -70,7 +70,8 @@ func TestRefusedFields(t *testing.T) {
 			a.Spec.SyncPolicy = &v1alpha1.SyncPolicy{Retry: &v1alpha1.Retry{Backoff: &v1alpha1.Backoff{Duration: "-5"}}}
 		}},
 		"empty operation": {"operation: it has no sync part", condition.InvalidSpec, func(a *v1alpha1.Application) { a.Operation = &v1alpha1.Operation{} }},
-		"local manifests": {"operation: local manifests", condition.InvalidSpec, func(a *v1alpha1.Application) {
+		"local manifests": {"operation: local manifests are refused while", condition.InvalidSpec, func(a *v1alpha1.Application) {
+			a.Spec.SyncPolicy = &v1alpha1.SyncPolicy{Automated: &v1alpha1.AutomatedSync{}}
 			a.Operation = &v1alpha1.Operation{Sync: &v1alpha1.SyncOperation{Manifests: []string{"{}"}}}
 		}},
 		"operation retry": {"operation: retry.backoff.maxDuration", condition.InvalidSpec, func(a *v1alpha1.Application) {

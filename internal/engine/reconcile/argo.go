@@ -116,6 +116,9 @@ func (d *Applications) Load(ctx context.Context, id app.ID) (Subject, error) {
 	} else {
 		s.app.Target.RunAs = account
 	}
+	if len(s.app.Local) > 0 && len(s.app.Signatures) > 0 {
+		s.app.Problems = append(s.app.Problems, condition.Of(fmt.Errorf("operation: local manifests are refused, because project %s wants to know who signed what is delivered", s.project.Name), condition.NotPermitted))
+	}
 	s.app.Windows = gate.WindowsOf(s.project, s.app)
 	return s, nil
 }

@@ -174,6 +174,9 @@ func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Ite
 	if err := s.authentic(ctx, rev); err != nil {
 		return nil, condition.Because(condition.SourceFailed, err)
 	}
+	if len(s.app.Local) > 0 {
+		return s.local(ctx)
+	}
 	trees, err := s.trees(ctx, rev)
 	if err != nil {
 		return nil, condition.Because(condition.SourceFailed, err)
@@ -194,6 +197,20 @@ func (s *session) rendered(ctx context.Context, rev source.Revision) ([]plan.Ite
 			s.out.Problems = append(s.out.Problems, condition.Of(errors.New(w), condition.RenderWarning))
 		}
 		manifests = append(manifests, res.Manifests...)
+	}
+	return s.prepare(ctx, manifests)
+}
+
+// local returns the manifests that an operation brings along.
+func (s *session) local(ctx context.Context) ([]plan.Item, error) {
+	var decoder object.Decoder
+	var manifests []object.Manifest
+	for i, text := range s.app.Local {
+		each, err := decoder.DecodeJSON(fmt.Sprintf("operation.sync.manifests[%d]", i), []byte(text))
+		if err != nil {
+			return nil, condition.Because(condition.RenderFailed, err)
+		}
+		manifests = append(manifests, each...)
 	}
 	return s.prepare(ctx, manifests)
 }
