@@ -92,13 +92,9 @@ func (d *Decoder) Decode(file string, data []byte) ([]Manifest, error) {
 
 // DecodeJSON is the function DecodeJSON within the decoder's limits.
 func (d *Decoder) DecodeJSON(file string, data []byte) ([]Manifest, error) {
-	data, err := d.accept(file, data)
+	docs, err := d.documents(file, data)
 	if err != nil {
 		return nil, err
-	}
-	docs, err := parseJSON(data)
-	if err != nil {
-		return nil, inFile(file, err)
 	}
 	return d.build(file, docs)
 }
@@ -106,13 +102,9 @@ func (d *Decoder) DecodeJSON(file string, data []byte) ([]Manifest, error) {
 // DecodeJSONList is DecodeJSON for a text that may hold lists of objects as well.
 // Nulls, also in a list, are nothing.
 func (d *Decoder) DecodeJSONList(file string, data []byte) ([]Manifest, error) {
-	data, err := d.accept(file, data)
+	docs, err := d.documents(file, data)
 	if err != nil {
 		return nil, err
-	}
-	docs, err := parseJSON(data)
-	if err != nil {
-		return nil, inFile(file, err)
 	}
 	var out []document
 	for _, doc := range docs {
@@ -125,6 +117,19 @@ func (d *Decoder) DecodeJSONList(file string, data []byte) ([]Manifest, error) {
 		}
 	}
 	return d.build(file, out)
+}
+
+// documents are the values of a JSON text.
+func (d *Decoder) documents(file string, data []byte) ([]document, error) {
+	data, err := d.accept(file, data)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := parseJSON(data)
+	if err != nil {
+		return nil, inFile(file, err)
+	}
+	return docs, nil
 }
 
 // Manifests makes manifests of values that something else has parsed, with the

@@ -145,7 +145,7 @@ type kindScope struct {
 func (c *Config) scopes(key string, data map[string]string) []app.KindScope {
 	var list []kindScope
 	if err := yaml.UnmarshalStrict([]byte(data[key]), &list); err != nil {
-		c.fault(key, "%v", err)
+		c.fault(key, "%v; want a list of entries with apiGroups, kinds and clusters", err)
 		return nil
 	}
 	var out []app.KindScope
@@ -163,7 +163,7 @@ func (c *Config) scopes(key string, data map[string]string) []app.KindScope {
 
 func (c *Config) globals(key string, data map[string]string) {
 	if err := yaml.UnmarshalStrict([]byte(data[key]), &c.Bases); err != nil {
-		c.fault(key, "%v", err)
+		c.fault(key, "%v; want a list of entries with projectName and labelSelector", err)
 		c.Bases = nil
 		return
 	}
