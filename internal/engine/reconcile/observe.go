@@ -260,6 +260,11 @@ func (s *session) withDependencies(ctx context.Context, req render.Request, tree
 
 // missingCharts lists the charts that a render needs and the tree does not have.
 func missingCharts(req render.Request, tree source.Tree) (missing []chart.Missing, err error) {
+	if len(req.Rules)+len(req.Off) > 0 { // what looks like a chart may be something else
+		if req, err = req.Detect(tree); err != nil {
+			return nil, nil //nolint:nilerr // rendering says so
+		}
+	}
 	if req.Tool == "" || req.Tool == render.Helm {
 		if missing, err = chart.Dependencies(tree, req.Path); err != nil {
 			return nil, err
