@@ -10,19 +10,30 @@ import (
 // declare.
 const Patience = 15 * time.Second
 
+// KeptPatience is how long they wait besides for others that the engine keeps from
+// saying so, as when it cannot see its own last write to them yet.
+const KeptPatience = 2 * time.Minute
+
 // Wait is how long the prunes of one application have waited. The zero value is
 // that they have not.
 type Wait struct {
 	looked time.Time
 	spent  time.Duration
+	kept   time.Duration // while others were kept from answering
 }
 
-// Over counts the time since the last look and reports whether it was long enough.
-// Of each pause between two looks a second counts at most: while the engine could
-// do nothing, as when the API server was away, others could not answer either.
-func (w *Wait) Over(now time.Time) bool {
+// Over counts the time since the last look and reports whether it was long enough;
+// kept says that others are kept from answering. Of each pause between two looks a
+// second counts at most: while the engine could do nothing, as when the API server was
+// away, others could not answer either.
+func (w *Wait) Over(now time.Time, kept bool) bool {
 	if !w.looked.IsZero() {
-		w.spent += max(0, min(now.Sub(w.looked), time.Second))
+		step := max(0, min(now.Sub(w.looked), time.Second))
+		if kept && w.kept < KeptPatience {
+			w.kept += step
+		} else {
+			w.spent += step
+		}
 	}
 	w.looked = now
 	return w.spent >= Patience
@@ -42,6 +53,7 @@ type RollCall struct {
 type question struct {
 	asked    Asked
 	revision string // of which; empty: of any
+	kept     bool   // the engine keeps it from answering
 }
 
 // Asked counts how often an application was asked since it answered last.
@@ -85,6 +97,24 @@ func (r *RollCall) Answered(id app.ID, revision string, asked Asked) {
 	if same || q.asked == asked && (q.revision == "" || revision == "") {
 		delete(r.open, id)
 	}
+}
+
+// Keep notes whether the engine keeps an application from answering.
+func (r *RollCall) Keep(id app.ID, kept bool) {
+	if q, open := r.open[id]; open && q.kept != kept {
+		q.kept = kept
+		r.open[id] = q
+	}
+}
+
+// Kept reports whether an application but one is kept from answering.
+func (r *RollCall) Kept(id app.ID) bool {
+	for other, q := range r.open {
+		if other != id && q.kept {
+			return true
+		}
+	}
+	return false
 }
 
 // Gone strikes an application off.

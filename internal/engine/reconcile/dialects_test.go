@@ -29,7 +29,7 @@ type late struct {
 }
 
 func (l *late) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	if a, ok := obj.(*v1alpha1.Application); ok && l.old != nil {
+	if a, ok := obj.(*v1alpha1.Application); ok && l.old != nil && l.old.Name == key.Name {
 		l.old.DeepCopyInto(a)
 		return nil
 	}

@@ -129,6 +129,7 @@ func (r *Reconciler) reconcile(ctx context.Context, id app.ID) (Next, answer, er
 		r.forget(id)
 		return Next{}, known, nil
 	}
+	r.roll.keep(id, errors.Is(err, errBehind))
 	if errors.Is(err, errBehind) {
 		return Next{After: catchUp}, answer{}, nil
 	}

@@ -41,6 +41,18 @@ func (r *rollcall) answered(id app.ID, revision string, asked gate.Asked) {
 	r.call.Answered(id, revision, asked)
 }
 
+func (r *rollcall) keep(id app.ID, kept bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.call.Keep(id, kept)
+}
+
+func (r *rollcall) kept(id app.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.call.Kept(id)
+}
+
 func (r *rollcall) gone(id app.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +80,7 @@ func (s *session) deferred(run *app.Run, leftovers []plan.Leftover, others int) 
 	if len(leftovers) == 0 || !run.Operation.Prune || run.Operation.DryRun {
 		return leftovers, false
 	}
-	if others == 0 || s.mem.patient.Over(s.now) {
+	if others == 0 || s.mem.patient.Over(s.now, s.roll.kept(s.app.ID)) {
 		return leftovers, false
 	}
 	out, waits := make([]plan.Leftover, len(leftovers)), false

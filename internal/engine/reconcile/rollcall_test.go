@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/plumbline-dev/plumbline/api/argoproj/v1alpha1"
 	"github.com/plumbline-dev/plumbline/internal/core/app"
 	"github.com/plumbline-dev/plumbline/internal/core/gate"
 	"github.com/plumbline-dev/plumbline/internal/core/object"
@@ -81,4 +84,60 @@ func TestPruneWaitsForOthers(t *testing.T) {
 	w.push("4", configMap("d", "1"))
 	w.reconcile()
 	want(t, "one that is gone has answered", []string{"apply ConfigMap shop/d", "delete ConfigMap shop/a", "delete ConfigMap shop/c"}, w.wrote())
+}
+
+// An application that is not looked at, because the cache does not show the last
+// write to it yet, cannot say what it declares: a prune waits longer for it.
+func TestPruneWaitsForThoseKept(t *testing.T) {
+	w := newWorld(t, nil)
+	cache := &late{Client: w.client}
+	w.client = cache
+	w.restart()
+	other := app.ID{Kind: "Application", Namespace: "argocd", Name: "other"}
+	before := w.get()
+	before.Name, before.ResourceVersion, before.Spec.Destination.Namespace, before.Spec.SyncPolicy = "other", "", "elsewhere", nil
+	if err := w.client.Create(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	stale := &v1alpha1.Application{}
+	if err := w.client.Get(t.Context(), client.ObjectKeyFromObject(before), stale); err != nil {
+		t.Fatal(err)
+	}
+	w.push("1", configMap("a", "1")+configMap("b", "1"))
+	w.reconcile()
+	look := func() {
+		t.Helper()
+		if _, err := w.reconciler.Reconcile(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look() // its status is written
+	cache.old = stale
+	w.wrote()
+	w.reconciler.Expect(other, "")
+	look()
+	w.push("2", configMap("a", "1"))
+	pass := func(d time.Duration) {
+		for range d / time.Second {
+			w.now = w.now.Add(time.Second)
+			w.reconcile()
+		}
+	}
+	w.reconcile()
+	pass(gate.KeptPatience)
+	want(t, "it may have moved there", nil, w.wrote())
+	pass(2 * gate.Patience)
+	want(t, "it is not waited for for ever", []string{"delete ConfigMap shop/b"}, w.wrote())
+
+	w.push("3", configMap("a", "1")+configMap("c", "1"))
+	w.reconcile()
+	w.wrote()
+	w.push("4", configMap("a", "1"))
+	w.reconcile()
+	pass(2 * gate.Patience)
+	want(t, "the next time as long", nil, w.wrote())
+	cache.old = nil
+	look()
+	pass(time.Second)
+	want(t, "nor longer than until it has answered", []string{"delete ConfigMap shop/c"}, w.wrote())
 }
